@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vecstore/base/io.h"
+
+#include "vecstore/base/checked.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct bytes_file {
+    struct vs_file base;
+    const struct vs_env *env;
+    struct vs_str bytes;
+    char name[]; // NUL-terminated
+};
+
+enum vs_status vs_file_read(
+    struct vs_file *file, uint64_t offset, size_t len, void *dst, struct vs_error *err)
+{
+    if (!vs_range_fits(offset, len, file->size)) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s ends at byte %" PRIu64 ", but %zu bytes at byte %" PRIu64
+                       " were asked for",
+                       file->name, file->size, len, offset);
+    }
+    return len == 0 ? VS_OK : file->vtable->read(file, offset, len, dst, err);
+}
+
+void vs_file_close(struct vs_file *file)
+{
+    if (file != NULL) {
+        file->vtable->close(file);
+    }
+}
+
+static enum vs_status bytes_read(
+    struct vs_file *file, uint64_t offset, size_t len, void *dst, struct vs_error *err)
+{
+    (void)err;
+    const struct bytes_file *self = (const struct bytes_file *)file;
+    memcpy(dst, self->bytes.ptr + offset, len);
+    return VS_OK;
+}
+
+static void bytes_close(struct vs_file *file)
+{
+    struct bytes_file *self = (struct bytes_file *)file;
+    vs_free(self->env, self);
+}
+
+static const struct vs_file_vtable bytes_vtable = {.read = bytes_read, .close = bytes_close};
+
+enum vs_status vs_file_open_bytes(const struct vs_env *env,
+                                  struct vs_str bytes,
+                                  const char *name,
+                                  struct vs_file **file_out,
+                                  struct vs_error *err)
+{
+    size_t name_size = strlen(name) + 1;
+    struct bytes_file *file = (struct bytes_file *)vs_alloc(env, sizeof *file + name_size);
+    if (file == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "out of memory opening %s", name);
+    }
+    memcpy(file->name, name, name_size);
+    file->base = (struct vs_file){&bytes_vtable, bytes.len, file->name};
+    file->env = env;
+    file->bytes = bytes;
+    *file_out = &file->base;
+    return VS_OK;
+}
+
+enum vs_status vs_writer_write(struct vs_writer *writer,
+                               const void *bytes,
+                               size_t n,
+                               struct vs_error *err)
+{
+    if (n == 0) {
+        return VS_OK;
+    }
+    VS_TRY(writer->vtable->write(writer, bytes, n, err));
+    writer->written += n;
+    return VS_OK;
+}
+
+enum vs_status vs_writer_finish(struct vs_writer *writer,
+                                enum vs_put_mode mode,
+                                struct vs_error *err)
+{
+    return writer->vtable->finish(writer, mode, err);
+}
+
+void vs_writer_free(struct vs_writer *writer)
+{
+    if (writer != NULL) {
+        writer->vtable->free(writer);
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every store does the same way: check the key, count, hand on.
+#include "vecstore/object/store.h"
+
+#include "vecstore/base/checked.h"
+#include "vecstore/object/store_internal.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static void add_to(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+void vs_store_count_request(struct vs_store *store)
+{
+    add_to(&store->requests, 1);
+}
+
+void vs_store_count_read(struct vs_store *store, size_t n)
+{
+    add_to(&store->bytes_read, n);
+}
+
+void vs_store_count_written(struct vs_store *store, size_t n)
+{
+    add_to(&store->bytes_written, n);
+}
+
+char *vs_text_clone(const struct vs_env *env, struct vs_str text)
+{
+    size_t size = 0;
+    char *copy = vs_add_size(text.len, 1, &size) ? (char *)vs_alloc(env, size) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, text.len > 0 ? text.ptr : "", text.len);
+        copy[text.len] = '\0';
+    }
+    return copy;
+}
+
+void vs_store_free(struct vs_store *store)
+{
+    if (store != NULL) {
+        store->vtable->free(store);
+    }
+}
+
+enum vs_status vs_file_open(struct vs_store *store,
+                            const char *key,
+                            struct vs_file **file_out,
+                            struct vs_error *err)
+{
+    VS_TRY(vs_key_validate(key, err));
+    vs_store_count_request(store);
+    return store->vtable->open(store, key, file_out, err);
+}
+
+// Reads the open file into the empty buffer.
+static enum vs_status read_whole(struct vs_file *file, struct vs_buf *buf, struct vs_error *err)
+{
+    if (file->size > buf->limit) {
+        return vs_fail(err, VS_LIMIT, "%s has %" PRIu64 " bytes, at most %zu are allowed here",
+                       file->name, file->size, buf->limit);
+    }
+    size_t size = (size_t)file->size;
+    VS_TRY(vs_buf_reserve(buf, size, err));
+    VS_TRY(vs_file_read(file, 0, size, buf->data, err));
+    buf->len = size;
+    return VS_OK;
+}
+
+enum vs_status vs_store_get(struct vs_store *store,
+                            const char *key,
+                            struct vs_buf *buf,
+                            struct vs_error *err)
+{
+    struct vs_file *file = NULL;
+    VS_TRY(vs_file_open(store, key, &file, err));
+    vs_buf_reset(buf);
+    enum vs_status status = read_whole(file, buf, err);
+    vs_file_close(file);
+    return status;
+}
+
+enum vs_status vs_store_exists(struct vs_store *store,
+                               const char *key,
+                               bool *exists_out,
+                               struct vs_error *err)
+{
+    struct vs_file *file = NULL;
+    struct vs_error reason;
+    vs_error_clear(&reason);
+    enum vs_status status = vs_file_open(store, key, &file, &reason);
+    if (status != VS_OK && status != VS_NOT_FOUND) {
+        if (err != NULL) {
+            *err = reason;
+        }
+        return status;
+    }
+    vs_file_close(file);
+    *exists_out = status == VS_OK;
+    return VS_OK;
+}
+
+enum vs_status vs_store_put(struct vs_store *store,
+                            const char *key,
+                            struct vs_str bytes,
+                            enum vs_put_mode mode,
+                            struct vs_error *err)
+{
+    VS_TRY(vs_key_validate(key, err));
+    vs_store_count_request(store);
+    VS_TRY(store->vtable->put(store, key, bytes, mode, err));
+    vs_store_count_written(store, bytes.len);
+    return VS_OK;
+}
+
+enum vs_status vs_writer_open(struct vs_store *store,
+                              const char *key,
+                              struct vs_writer **writer_out,
+                              struct vs_error *err)
+{
+    VS_TRY(vs_key_validate(key, err));
+    vs_store_count_request(store);
+    return store->vtable->create(store, key, writer_out, err);
+}
+
+enum vs_status vs_store_list(
+    struct vs_store *store, const char *prefix, vs_list_fn visit, void *ctx, struct vs_error *err)
+{
+    VS_TRY(vs_key_prefix_validate(prefix, err));
+    vs_store_count_request(store);
+    return store->vtable->list(store, prefix, visit, ctx, err);
+}
+
+enum vs_status vs_store_remove(struct vs_store *store, const char *key, struct vs_error *err)
+{
+    VS_TRY(vs_key_validate(key, err));
+    vs_store_count_request(store);
+    return store->vtable->remove(store, key, err);
+}
+
+struct vs_store_counters vs_store_count(const struct vs_store *store)
+{
+    return (struct vs_store_counters){
+        .requests = atomic_load_explicit(&store->requests, memory_order_relaxed),
+        .bytes_read = atomic_load_explicit(&store->bytes_read, memory_order_relaxed),
+        .bytes_written = atomic_load_explicit(&store->bytes_written, memory_order_relaxed),
+    };
+}
