@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vecstore/format/avro_file.h"
+
+#include "vecstore/base/bytes.h"
+#include "vecstore/base/checked.h"
+#include "vecstore/format/codec.h"
+
+#define MAX_HEADER_KEYS 256
+#define MAX_BLOCK_BYTES ((size_t)1 << 30)  // decompressed
+#define MAX_VALUE_BYTES ((size_t)2 << 30)  // decoded values of one record
+#define KEEP_VALUE_BYTES ((size_t)1 << 20) // start a fresh arena beyond this
+#define MAX_EMPTY_ITEMS 65536 // items that take no bytes: nothing else bounds their count
+#define SYNC_SIZE 16u
+
+struct header_entry {
+    struct vs_str key, value;
+};
+
+struct vs_avro_file {
+    const struct vs_env *env;
+    const char *what; // in `arena`
+    struct vs_arena arena;
+    struct vs_arena values; // of the current record
+    struct vs_reader reader;
+    const uint8_t *sync;
+    const struct vs_avro_node *schema;
+    enum vs_codec codec;
+    size_t header_count;
+    struct header_entry header[MAX_HEADER_KEYS];
+    struct vs_buf block;
+    struct vs_reader records; // of the current block
+    uint64_t left;            // records left in it
+    struct vs_avro_value record;
+};
+
+static enum vs_status read_bytes(struct vs_reader *r, struct vs_str *out, struct vs_error *err)
+{
+    int64_t len;
+    const uint8_t *bytes;
+    VS_TRY(vs_read_zigzag(r, &len, err));
+    if (len < 0 || (uint64_t)len > vs_reader_left(r)) {
+        return vs_reader_fail(r, err, "a string is longer than the bytes that are left");
+    }
+    VS_TRY(vs_read_bytes(r, (size_t)len, &bytes, err));
+    *out = (struct vs_str){(const char *)bytes, (size_t)len};
+    return VS_OK;
+}
+
+// Number of items of the next block of an array or map; 0 ends it.
+static enum vs_status read_count(struct vs_reader *r,
+                                 size_t item_min_bytes,
+                                 size_t *count_out,
+                                 struct vs_error *err)
+{
+    int64_t count, size;
+    VS_TRY(vs_read_zigzag(r, &count, err));
+    if (count < 0) {
+        VS_TRY(vs_read_zigzag(r, &size, err));
+        if (size < 0 || (uint64_t)size > vs_reader_left(r)) {
+            return vs_reader_fail(r, err, "a block is longer than the bytes that are left");
+        }
+        if (count == INT64_MIN) {
+            return vs_reader_fail(r, err, "a block has an impossible count");
+        }
+        count = -count;
+    }
+    uint64_t most = item_min_bytes == 0 ? MAX_EMPTY_ITEMS : vs_reader_left(r) / item_min_bytes;
+    if ((uint64_t)count > most) {
+        return vs_reader_fail(r, err, "a block counts more items than its bytes can hold");
+    }
+    *count_out = (size_t)count;
+    return VS_OK;
+}
+
+// ---- values ----
+
+struct decoder {
+    struct vs_reader *reader;
+    struct vs_arena *arena;
+    size_t empty_items;
+};
+
+static enum vs_status decode(struct decoder *d,
+                             const struct vs_avro_node *node,
+                             unsigned depth,
+                             struct vs_avro_value *out,
+                             struct vs_error *err);
+
+static enum vs_status no_memory(const struct decoder *d, struct vs_error *err)
+{
+    return vs_fail(err, VS_NO_MEMORY, "%s: no memory for a record", d->reader->what);
+}
+
+static enum vs_status decode_record(struct decoder *d,
+                                    unsigned depth,
+                                    struct vs_avro_value *out,
+                                    struct vs_error *err)
+{
+    const struct vs_avro_node *node = out->node;
+    out->as.items = vs_arena_alloc_array(d->arena, node->field_count, sizeof *out->as.items);
+    if (out->as.items == NULL) {
+        return no_memory(d, err);
+    }
+    out->count = node->field_count;
+    for (size_t i = 0; i < node->field_count; i++) {
+        VS_TRY(decode(d, node->fields[i].type, depth + 1, &out->as.items[i], err));
+    }
+    return VS_OK;
+}
+
+// Makes room for `more` items behind the `used` ones.
+static enum vs_status grow_items(struct decoder *d,
+                                 struct vs_avro_value **items,
+                                 size_t used,
+                                 size_t more,
+                                 size_t *capacity,
+                                 struct vs_error *err)
+{
+    size_t need;
+    if (!vs_add_size(used, more, &need)) {
+        return no_memory(d, err);
+    }
+    if (need <= *capacity) {
+        return VS_OK;
+    }
+    size_t next = used == 0 || need > used * 2 ? need : used * 2;
+    struct vs_avro_value *grown = vs_arena_alloc_array(d->arena, next, sizeof *grown);
+    if (grown == NULL) {
+        return no_memory(d, err);
+    }
+    for (size_t i = 0; i < used; i++) {
+        grown[i] = (*items)[i];
+    }
+    *items = grown;
+    *capacity = next;
+    return VS_OK;
+}
+
+static const struct vs_avro_node map_key_node = {
+    .type = VS_AVRO_STRING, .element_id = -1, .key_id = -1, .value_id = -1, .min_bytes = 1};
+
+// Arrays (step 1) and maps (step 2: key and value).
+static enum vs_status decode_items(
+    struct decoder *d, size_t step, unsigned depth, struct vs_avro_value *out, struct vs_error *err)
+{
+    const struct vs_avro_node *node = out->node;
+    struct vs_avro_value *items = NULL;
+    size_t used = 0, capacity = 0, count;
+    size_t min_bytes = node->items->min_bytes;
+    if (step == 2 && !vs_add_size(min_bytes, 1, &min_bytes)) {
+        min_bytes = SIZE_MAX;
+    }
+    for (;;) {
+        VS_TRY(read_count(d->reader, min_bytes, &count, err));
+        if (count == 0) {
+            break;
+        }
+        d->empty_items += min_bytes == 0 ? count : 0;
+        if (d->empty_items > MAX_EMPTY_ITEMS) {
+            return vs_reader_fail(d->reader, err,
+                                  "a record counts too many items that take no bytes");
+        }
+        VS_TRY(grow_items(d, &items, used, count * step, &capacity, err));
+        for (size_t i = 0; i < count; i++) {
+            if (step == 2) {
+                items[used].node = &map_key_node;
+                VS_TRY(read_bytes(d->reader, &items[used].as.bytes, err));
+                used++;
+            }
+            VS_TRY(decode(d, node->items, depth + 1, &items[used], err));
+            used++;
+        }
+    }
+    out->as.items = items;
+    out->count = used / step;
+    return VS_OK;
+}
+
+static enum vs_status decode_scalar(struct decoder *d,
+                                    struct vs_avro_value *out,
+                                    struct vs_error *err)
+{
+    struct vs_reader *r = d->reader;
+    uint8_t byte;
+    uint32_t word;
+    const uint8_t *bytes;
+    switch (out->node->type) {
+    case VS_AVRO_NULL:
+        return VS_OK;
+    case VS_AVRO_BOOLEAN:
+        VS_TRY(vs_read_u8(r, &byte, err));
+        out->as.integer = byte;
+        return byte <= 1 ? VS_OK : vs_reader_fail(r, err, "a boolean is neither 0 nor 1");
+    case VS_AVRO_INT:
+    case VS_AVRO_LONG:
+    case VS_AVRO_ENUM:
+        VS_TRY(vs_read_zigzag(r, &out->as.integer, err));
+        if (out->node->type == VS_AVRO_INT &&
+            (out->as.integer < INT32_MIN || out->as.integer > INT32_MAX)) {
+            return vs_reader_fail(r, err, "an int does not fit in 32 bits");
+        }
+        if (out->node->type == VS_AVRO_ENUM &&
+            (out->as.integer < 0 || (uint64_t)out->as.integer >= out->node->symbol_count)) {
+            return vs_reader_fail(r, err, "an enum has an unknown symbol");
+        }
+        return VS_OK;
+    case VS_AVRO_FLOAT:
+        VS_TRY(vs_read_u32le(r, &word, err));
+        out->as.bits = word;
+        return VS_OK;
+    case VS_AVRO_DOUBLE:
+        return vs_read_u64le(r, &out->as.bits, err);
+    case VS_AVRO_BYTES:
+    case VS_AVRO_STRING:
+        return read_bytes(r, &out->as.bytes, err);
+    case VS_AVRO_FIXED:
+        VS_TRY(vs_read_bytes(r, out->node->fixed_size, &bytes, err));
+        out->as.bytes = (struct vs_str){(const char *)bytes, out->node->fixed_size};
+        return VS_OK;
+    case VS_AVRO_RECORD:
+    case VS_AVRO_ARRAY:
+    case VS_AVRO_MAP:
+    case VS_AVRO_UNION:
+        break;
+    }
+    return vs_fail(err, VS_INTERNAL, "%s: not a scalar Avro type", r->what);
+}
+
+// Recursion is bounded by VS_AVRO_MAX_DEPTH.
+static enum vs_status decode(struct decoder *d,
+                             const struct vs_avro_node *node,
+                             unsigned depth,
+                             struct vs_avro_value *out,
+                             struct vs_error *err)
+{
+    if (depth > 2 * VS_AVRO_MAX_DEPTH) {
+        return vs_reader_fail(d->reader, err, "values are nested too deep");
+    }
+    if (node->type == VS_AVRO_UNION) {
+        int64_t branch;
+        VS_TRY(vs_read_zigzag(d->reader, &branch, err));
+        if (branch < 0 || (uint64_t)branch >= node->branch_count) {
+            return vs_reader_fail(d->reader, err, "a union has no such branch");
+        }
+        node = node->branches[branch];
+    }
+    *out = (struct vs_avro_value){.node = node};
+    if (node->type == VS_AVRO_RECORD) {
+        return decode_record(d, depth, out, err);
+    }
+    if (node->type == VS_AVRO_ARRAY || node->type == VS_AVRO_MAP) {
+        return decode_items(d, node->type == VS_AVRO_MAP ? 2 : 1, depth, out, err);
+    }
+    return decode_scalar(d, out, err);
+}
+
+// ---- file ----
+
+static enum vs_status read_header(struct vs_avro_file *file, struct vs_error *err)
+{
+    struct vs_reader *r = &file->reader;
+    const uint8_t *magic;
+    size_t count;
+    VS_TRY(vs_read_bytes(r, 4, &magic, err));
+    if (memcmp(magic, "AGS1", 4) == 0) {
+        return vs_fail(err, VS_UNSUPPORTED,
+                       "%s is encrypted (Iceberg AES GCM stream); encrypted tables cannot be read",
+                       file->what);
+    }
+    if (memcmp(magic, "Obj\1", 4) != 0) {
+        return vs_fail(err, VS_CORRUPT, "%s is not an Avro file: it does not begin with 'Obj' 01",
+                       file->what);
+    }
+    for (;;) {
+        VS_TRY(read_count(r, 2, &count, err));
+        if (count == 0) {
+            break;
+        }
+        if (count > MAX_HEADER_KEYS - file->header_count) {
+            return vs_fail(err, VS_LIMIT, "%s: the Avro header has more than %d keys", file->what,
+                           MAX_HEADER_KEYS);
+        }
+        for (size_t i = 0; i < count; i++) {
+            struct header_entry *entry = &file->header[file->header_count];
+            VS_TRY(read_bytes(r, &entry->key, err));
+            VS_TRY(read_bytes(r, &entry->value, err));
+            file->header_count++;
+        }
+    }
+    return vs_read_bytes(r, SYNC_SIZE, &file->sync, err);
+}
+
+static enum vs_status choose_codec(struct vs_avro_file *file, struct vs_error *err)
+{
+    struct vs_str name = vs_avro_file_header(file, "avro.codec");
+    if (name.len == 0 || vs_str_equal_c(name, "null")) {
+        file->codec = VS_CODEC_NONE;
+    } else if (vs_str_equal_c(name, "deflate")) {
+        file->codec = VS_CODEC_DEFLATE_RAW;
+    } else if (vs_str_equal_c(name, "snappy")) {
+        file->codec = VS_CODEC_SNAPPY;
+    } else if (vs_str_equal_c(name, "zstandard")) {
+        file->codec = VS_CODEC_ZSTD;
+    } else {
+        return vs_fail(
+            err, VS_UNSUPPORTED,
+            "%s: Avro codec '%.*s' is not supported; known are null, deflate, snappy and zstandard",
+            file->what, VS_STR_ARG(name));
+    }
+    return VS_OK;
+}
+
+static enum vs_status open_inner(struct vs_avro_file *file,
+                                 struct vs_str bytes,
+                                 const char *what,
+                                 struct vs_error *err)
+{
+    file->what = vs_arena_copy_c(&file->arena, what);
+    if (file->what == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "%s: no memory to read it", what);
+    }
+    vs_reader_init(&file->reader, bytes.ptr, bytes.len, file->what);
+    VS_TRY(read_header(file, err));
+    VS_TRY(choose_codec(file, err));
+    struct vs_str schema = vs_avro_file_header(file, "avro.schema");
+    if (schema.ptr == NULL) {
+        return vs_fail(err, VS_CORRUPT, "%s: the Avro header has no avro.schema", file->what);
+    }
+    return vs_avro_schema_parse(file->env, schema, file->what, &file->arena, &file->schema, err);
+}
+
+enum vs_status vs_avro_file_open(const struct vs_env *env,
+                                 struct vs_str bytes,
+                                 const char *what,
+                                 struct vs_avro_file **file_out,
+                                 struct vs_error *err)
+{
+    struct vs_avro_file *file = vs_alloc_zeroed(env, 1, sizeof *file);
+    if (file == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "%s: no memory to read it", what);
+    }
+    file->env = env;
+    vs_arena_init(&file->arena, env, 0);
+    vs_arena_init(&file->values, env, MAX_VALUE_BYTES);
+    vs_buf_init(&file->block, env, MAX_BLOCK_BYTES);
+    enum vs_status status = open_inner(file, bytes, what, err);
+    if (status != VS_OK) {
+        vs_avro_file_close(file);
+        return status;
+    }
+    *file_out = file;
+    return VS_OK;
+}
+
+void vs_avro_file_close(struct vs_avro_file *file)
+{
+    if (file == NULL) {
+        return;
+    }
+    const struct vs_env *env = file->env;
+    vs_buf_clear(&file->block);
+    vs_arena_clear(&file->values);
+    vs_arena_clear(&file->arena);
+    vs_free(env, file);
+}
+
+const struct vs_avro_node *vs_avro_file_schema(const struct vs_avro_file *file)
+{
+    return file->schema;
+}
+
+struct vs_str vs_avro_file_header(const struct vs_avro_file *file, const char *key)
+{
+    for (size_t i = 0; i < file->header_count; i++) {
+        if (vs_str_equal_c(file->header[i].key, key)) {
+            return file->header[i].value;
+        }
+    }
+    return (struct vs_str){NULL, 0};
+}
+
+size_t vs_avro_file_header_count(const struct vs_avro_file *file)
+{
+    return file->header_count;
+}
+
+struct vs_str vs_avro_file_header_key(const struct vs_avro_file *file, size_t index)
+{
+    return file->header[index].key;
+}
+
+static enum vs_status check_snappy_crc(struct vs_avro_file *file,
+                                       const uint8_t *trailer,
+                                       struct vs_error *err)
+{
+    uint32_t stored = (uint32_t)trailer[0] << 24 | (uint32_t)trailer[1] << 16 |
+                      (uint32_t)trailer[2] << 8 | trailer[3];
+    if (vs_crc32_zlib(0, file->block.data, file->block.len) != stored) {
+        return vs_reader_fail(&file->reader, err, "the checksum of a snappy block is wrong");
+    }
+    return VS_OK;
+}
+
+static enum vs_status decompress(struct vs_avro_file *file,
+                                 const uint8_t *bytes,
+                                 size_t size,
+                                 struct vs_error *err)
+{
+    vs_buf_reset(&file->block);
+    size_t trailer = file->codec == VS_CODEC_SNAPPY ? 4 : 0;
+    if (size < trailer) {
+        return vs_reader_fail(&file->reader, err, "a snappy block has no checksum");
+    }
+    enum vs_status status =
+        vs_codec_decompress_stream(file->codec, bytes, size - trailer, &file->block, err);
+    if (status != VS_OK) {
+        return vs_wrap(err, status, "%s: Avro block at byte %zu", file->what,
+                       vs_reader_offset(&file->reader));
+    }
+    if (trailer != 0) {
+        VS_TRY(check_snappy_crc(file, bytes + size - trailer, err));
+    }
+    vs_reader_init(&file->records, file->block.data, file->block.len, file->what);
+    return VS_OK;
+}
+
+static enum vs_status next_block(struct vs_avro_file *file, struct vs_error *err)
+{
+    struct vs_reader *r = &file->reader;
+    int64_t count, size;
+    const uint8_t *bytes, *sync;
+    VS_TRY(vs_read_zigzag(r, &count, err));
+    VS_TRY(vs_read_zigzag(r, &size, err));
+    if (count < 0 || size < 0 || (uint64_t)size > vs_reader_left(r)) {
+        return vs_reader_fail(r, err, "a block has an impossible count or size");
+    }
+    VS_TRY(vs_read_bytes(r, (size_t)size, &bytes, err));
+    VS_TRY(vs_read_bytes(r, SYNC_SIZE, &sync, err));
+    if (memcmp(sync, file->sync, SYNC_SIZE) != 0) {
+        return vs_reader_fail(r, err, "a block does not end with the file's sync marker");
+    }
+    if (file->codec == VS_CODEC_NONE) {
+        vs_reader_init(&file->records, bytes, (size_t)size, file->what);
+    } else {
+        VS_TRY(decompress(file, bytes, (size_t)size, err));
+    }
+    size_t min_bytes = file->schema->min_bytes;
+    uint64_t most = min_bytes == 0 ? MAX_EMPTY_ITEMS : vs_reader_left(&file->records) / min_bytes;
+    if ((uint64_t)count > most) {
+        return vs_reader_fail(r, err, "a block counts more records than its bytes can hold");
+    }
+    file->left = (uint64_t)count;
+    return VS_OK;
+}
+
+enum vs_status vs_avro_file_next(struct vs_avro_file *file,
+                                 const struct vs_avro_value **record_out,
+                                 struct vs_error *err)
+{
+    while (file->left == 0) {
+        if (file->records.next != file->records.end) {
+            return vs_reader_fail(&file->reader, err, "a block holds more bytes than its records");
+        }
+        if (vs_reader_left(&file->reader) == 0) {
+            *record_out = NULL;
+            return VS_OK;
+        }
+        VS_TRY(next_block(file, err));
+    }
+    if (file->values.used_bytes > KEEP_VALUE_BYTES) {
+        vs_arena_clear(&file->values);
+    }
+    struct decoder decoder = {.reader = &file->records, .arena = &file->values};
+    VS_TRY(decode(&decoder, file->schema, 0, &file->record, err));
+    file->left--;
+    *record_out = &file->record;
+    return VS_OK;
+}
+
+static bool has_ids(const struct vs_avro_node *node)
+{
+    for (size_t i = 0; i < node->field_count; i++) {
+        if (node->fields[i].field_id >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct vs_avro_value *vs_avro_field(const struct vs_avro_value *record,
+                                          int32_t field_id,
+                                          const char *name)
+{
+    if (record == NULL || record->node->type != VS_AVRO_RECORD) {
+        return NULL;
+    }
+    const struct vs_avro_node *node = record->node;
+    bool by_id = has_ids(node);
+    for (size_t i = 0; i < node->field_count; i++) {
+        const struct vs_avro_field *field = &node->fields[i];
+        if (by_id ? field->field_id == field_id : vs_str_equal_c(field->name, name)) {
+            const struct vs_avro_value *value = &record->as.items[i];
+            return value->node->type == VS_AVRO_NULL ? NULL : value;
+        }
+    }
+    return NULL;
+}
+
+bool vs_avro_to_i64(const struct vs_avro_value *value, int64_t *out)
+{
+    if (value == NULL || (value->node->type != VS_AVRO_INT && value->node->type != VS_AVRO_LONG)) {
+        return false;
+    }
+    *out = value->as.integer;
+    return true;
+}
+
+bool vs_avro_to_bytes(const struct vs_avro_value *value, struct vs_str *out)
+{
+    if (value == NULL ||
+        (value->node->type != VS_AVRO_BYTES && value->node->type != VS_AVRO_STRING &&
+         value->node->type != VS_AVRO_FIXED)) {
+        return false;
+    }
+    *out = value->as.bytes;
+    return true;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// One row of a column as JSON.
+#include "vecstore/base/datetime.h"
+#include "vecstore/base/json.h"
+#include "vecstore/base/uuid.h"
+#include "vecstore/format/column.h"
+
+#include <string.h>
+
+static enum vs_status encode_base64(struct vs_str bytes, struct vs_buf *out, struct vs_error *err)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *in = (const uint8_t *)bytes.ptr;
+    VS_TRY(vs_buf_reserve(out, bytes.len / 3 * 4 + 4, err));
+    uint8_t *at = out->data + out->len;
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t left = bytes.len - i;
+        uint32_t group = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
+                         (left > 2 ? in[i + 2] : 0u);
+        *at++ = (uint8_t)digits[group >> 18];
+        *at++ = (uint8_t)digits[group >> 12 & 63];
+        *at++ = (uint8_t)(left > 1 ? digits[group >> 6 & 63] : '=');
+        *at++ = (uint8_t)(left > 2 ? digits[group & 63] : '=');
+    }
+    out->len = (size_t)(at - out->data);
+    return VS_OK;
+}
+
+static void write_binary(struct vs_json_writer *w, struct vs_str bytes)
+{
+    struct vs_buf text;
+    vs_buf_init(&text, w->out->env, SIZE_MAX / 2);
+    struct vs_error error = {0};
+    if (encode_base64(bytes, &text, &error) == VS_OK) {
+        vs_jw_str(w, vs_buf_view(&text));
+    } else if (w->error.code == VS_OK) {
+        w->error = error;
+    }
+    vs_buf_clear(&text);
+}
+
+static void write_uuid(struct vs_json_writer *w, struct vs_str bytes)
+{
+    struct vs_uuid uuid;
+    char text[VS_UUID_TEXT_SIZE];
+    memcpy(uuid.bytes, bytes.ptr, sizeof uuid.bytes);
+    vs_uuid_format(uuid, text);
+    vs_jw_c(w, text);
+}
+
+static void write_datetime(struct vs_json_writer *w, const struct vs_value *value)
+{
+    char text[VS_DATETIME_TEXT_SIZE];
+    if (value->kind == VS_KIND_DATE) {
+        vs_date_format((int32_t)value->as.integer, text);
+    } else {
+        vs_timestamp_format(value->as.integer, value->kind == VS_KIND_TIMESTAMPTZ, text);
+    }
+    vs_jw_c(w, text);
+}
+
+static void write_value(struct vs_json_writer *w,
+                        const struct vs_value *value,
+                        const struct vs_field *field)
+{
+    char text[VS_DECIMAL_TEXT_SIZE];
+    if (value->is_null) {
+        vs_jw_null(w);
+        return;
+    }
+    switch (value->kind) {
+    case VS_KIND_BOOLEAN:
+        vs_jw_bool(w, value->as.boolean);
+        break;
+    case VS_KIND_INT:
+    case VS_KIND_LONG:
+        vs_jw_i64(w, value->as.integer);
+        break;
+    case VS_KIND_FLOAT:
+        vs_jw_f32(w, (float)value->as.real);
+        break;
+    case VS_KIND_DOUBLE:
+        vs_jw_f64(w, value->as.real);
+        break;
+    case VS_KIND_STRING:
+        vs_jw_str(w, value->as.text);
+        break;
+    case VS_KIND_DATE:
+    case VS_KIND_TIMESTAMP:
+    case VS_KIND_TIMESTAMPTZ:
+        write_datetime(w, value);
+        break;
+    case VS_KIND_BINARY:
+        write_binary(w, value->as.text);
+        break;
+    case VS_KIND_UUID:
+        write_uuid(w, value->as.text);
+        break;
+    case VS_KIND_DECIMAL:
+        vs_decimal_format(value->as.decimal, field->scale, text);
+        vs_jw_c(w, text);
+        break;
+    case VS_KIND_LIST:
+    case VS_KIND_OTHER:
+        vs_jw_null(w);
+        break;
+    }
+}
+
+void vs_column_write_json(struct vs_json_writer *w,
+                          const struct vs_column *column,
+                          const struct vs_field *field,
+                          size_t row)
+{
+    if (column->kind != VS_KIND_LIST || vs_column_is_null(column, row)) {
+        struct vs_value value = vs_column_get(column, row);
+        write_value(w, &value, field);
+        return;
+    }
+    size_t first = 0, count = 0;
+    vs_column_get_list(column, row, &first, &count);
+    vs_jw_array_begin(w);
+    for (size_t i = first; i < first + count; i++) {
+        struct vs_value value = vs_column_get(column->child, i);
+        write_value(w, &value, field);
+    }
+    vs_jw_array_end(w);
+}
