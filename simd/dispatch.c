@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chooses the kernel table once: the best that runs here, or the one that VS_SIMD names when it
+// runs here.
+#include "simd/cpu.h"
+#include "simd/kernels_internal.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TABLE_MAX 2
+
+static const struct vs_kernels *runnable[TABLE_MAX + 1]; // best first, NULL-terminated
+static const struct vs_kernels *chosen;
+static pthread_once_t choose_once = PTHREAD_ONCE_INIT;
+
+static const struct vs_kernels *find_runnable(const char *name)
+{
+    for (size_t i = 0; runnable[i] != NULL; i++) {
+        if (strcmp(runnable[i]->name, name) == 0) {
+            return runnable[i];
+        }
+    }
+    return NULL;
+}
+
+static void choose(void)
+{
+    size_t count = 0;
+#if defined(__x86_64__)
+    if (vs_cpu_get()->avx2) {
+        runnable[count++] = &vs_kernels_avx2;
+    }
+#endif
+    runnable[count] = &vs_kernels_scalar;
+    chosen = runnable[0];
+    const char *wish = getenv("VS_SIMD"); // an unknown or unrunnable name changes nothing
+    const struct vs_kernels *table = wish != NULL ? find_runnable(wish) : NULL;
+    if (table != NULL) {
+        chosen = table;
+    }
+}
+
+const struct vs_kernels *vs_kernels_get(void)
+{
+    pthread_once(&choose_once, choose);
+    return chosen;
+}
+
+const struct vs_kernels *vs_kernels_find(const char *name)
+{
+    pthread_once(&choose_once, choose);
+    return name != NULL ? find_runnable(name) : NULL;
+}
+
+const struct vs_kernels *const *vs_kernels_all(void)
+{
+    pthread_once(&choose_once, choose);
+    return runnable;
+}

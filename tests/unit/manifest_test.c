@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// Manifests and manifest lists: what is written is read again, numbers are inherited by the rules
+// (interop failures 4, 6, 9).
+#include "tests/support/check.h"
+#include "tests/support/test_env.h"
+#include "vecstore/iceberg/manifest.h"
+
+static struct vs_table_metadata *make_metadata(void)
+{
+    struct vs_error err = {0};
+    struct vs_field field = {.name = VS_STR("id"), .kind = VS_KIND_LONG, .required = true};
+    struct vs_schema schema = {.field_count = 1, .fields = &field};
+    struct vs_table_create create = {.location = VS_STR("file:///w/t"), .schema = &schema};
+    struct vs_table_metadata *m = NULL;
+    CHECK_OK(vs_table_metadata_new(vs_env_default(), &create, &m, &err), err);
+    return m;
+}
+
+static struct vs_int_long sizes[] = {{1, 100}, {2, INT64_MAX}};
+static struct vs_int_bytes lower[] = {{1, {"\0\1", 2}}};
+static struct vs_int_bytes upper[] = {{1, {"\xff", 1}}};
+static int64_t splits[] = {4, 1 << 20};
+
+static struct vs_data_file make_file(const char *path, enum vs_entry_status status)
+{
+    return (struct vs_data_file){.content = VS_CONTENT_DATA,
+                                 .path = vs_str_from_c(path),
+                                 .format = VS_STR("PARQUET"),
+                                 .record_count = 17,
+                                 .file_size = 12345,
+                                 .column_size_count = 2,
+                                 .column_sizes = sizes,
+                                 .value_count_count = 1,
+                                 .value_counts = sizes,
+                                 .null_count_count = 1,
+                                 .null_counts = sizes,
+                                 .lower_count = 1,
+                                 .lower_bounds = lower,
+                                 .upper_count = 1,
+                                 .upper_bounds = upper,
+                                 .split_count = 2,
+                                 .split_offsets = splits,
+                                 .sort_order_id = 0,
+                                 .content_offset = -1,
+                                 .content_size = -1,
+                                 .status = status,
+                                 .snapshot_id = 77,
+                                 .sequence_number = 5,
+                                 .file_sequence_number = 4};
+}
+
+static enum vs_status write_and_read(const struct vs_env *env,
+                                     const struct vs_data_file *files,
+                                     size_t count,
+                                     struct vs_arena *arena,
+                                     struct vs_data_file **out,
+                                     size_t *out_count,
+                                     struct vs_error *err)
+{
+    struct vs_table_metadata *m = make_metadata();
+    const struct vs_manifest_write spec = {
+        .metadata = m, .snapshot_id = 99, .files = files, .file_count = count};
+    const struct vs_manifest_file list_entry = {.sequence_number = 12, .added_snapshot_id = 88};
+    struct vs_buf bytes;
+    vs_buf_init(&bytes, env, 1 << 24);
+    enum vs_status status = vs_manifest_write_bytes(env, &spec, &bytes, err);
+    if (status == VS_OK) {
+        status = vs_manifest_read(env, vs_buf_view(&bytes), "m.avro", &list_entry, arena, out,
+                                  out_count, err);
+    }
+    vs_buf_clear(&bytes);
+    vs_table_metadata_free(m);
+    return status;
+}
+
+static void entries_round_trip(void)
+{
+    struct vs_error err = {0};
+    struct vs_arena arena;
+    struct vs_data_file files[] = {make_file("file:///w/t/data/a", VS_ENTRY_ADDED),
+                                   make_file("file:///w/t/data/b", VS_ENTRY_EXISTING),
+                                   make_file("file:///w/t/data/c", VS_ENTRY_DELETED)};
+    struct vs_data_file *read = NULL;
+    size_t count = 0;
+    vs_arena_init(&arena, vs_env_default(), 0);
+    files[1].sort_order_id = -1;
+    REQUIRE_OK(write_and_read(vs_env_default(), files, 3, &arena, &read, &count, &err), err);
+    REQUIRE(count == 3);
+    CHECK_INT(read[0].status, VS_ENTRY_ADDED);
+    CHECK_INT(read[0].snapshot_id, 99);
+    CHECK_INT(read[0].sequence_number, 12); // inherited
+    CHECK_INT(read[0].file_sequence_number, 12);
+    CHECK_INT(read[1].sequence_number, 5); // explicit
+    CHECK_INT(read[1].file_sequence_number, 4);
+    CHECK_INT(read[1].snapshot_id, 77);
+    CHECK_INT(read[1].sort_order_id, -1);
+    CHECK_INT(read[2].status, VS_ENTRY_DELETED);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(vs_str_equal(read[i].path, files[i].path));
+        CHECK(vs_str_equal_c(read[i].format, "PARQUET"));
+        CHECK_INT(read[i].record_count, 17);
+        CHECK_INT(read[i].file_size, 12345);
+        CHECK(read[i].column_size_count == 2 && read[i].column_sizes[1].value == INT64_MAX);
+        CHECK(read[i].nan_count_count == 0 && read[i].nan_counts == NULL);
+        CHECK(read[i].lower_count == 1 &&
+              vs_str_equal(read[i].lower_bounds[0].value, lower[0].value));
+        CHECK(read[i].split_count == 2 && read[i].split_offsets[1] == 1 << 20);
+        CHECK(read[i].referenced_data_file.ptr == NULL && !read[i].has_partition &&
+              read[i].content_offset == -1);
+    }
+    vs_arena_clear(&arena);
+}
+
+// Failure 6: data and delete files never share a manifest.
+static void mixed_content_is_refused(void)
+{
+    struct vs_error err = {0};
+    struct vs_arena arena;
+    struct vs_data_file files[] = {make_file("a", VS_ENTRY_ADDED), make_file("b", VS_ENTRY_ADDED)};
+    struct vs_data_file *read = NULL;
+    size_t count = 0;
+    files[1].content = VS_CONTENT_POSITION_DELETES;
+    vs_arena_init(&arena, vs_env_default(), 0);
+    CHECK_STATUS(write_and_read(vs_env_default(), files, 2, &arena, &read, &count, &err),
+                 VS_INVALID);
+    vs_arena_clear(&arena);
+}
+
+static void lists_round_trip(void)
+{
+    struct vs_error err = {0};
+    struct vs_arena arena;
+    struct vs_buf bytes, again;
+    struct vs_manifest_file entries[] = {
+        {.path = VS_STR("file:///m1"),
+         .length = 4711,
+         .sequence_number = 9,
+         .min_sequence_number = 3,
+         .added_snapshot_id = 5,
+         .added_files = 1,
+         .existing_files = 2,
+         .deleted_files = 3,
+         .added_rows = 10,
+         .existing_rows = 20,
+         .deleted_rows = 30},
+        // one partition summary as it is kept: not null, no NaN flag, bounds "a" and "b"
+        {.path = VS_STR("file:///m2"),
+         .length = 1,
+         .spec_id = 3,
+         .content = 1,
+         .sequence_number = 8,
+         .min_sequence_number = 8,
+         .added_snapshot_id = 6,
+         .added_files = -1,
+         .existing_files = -1,
+         .deleted_files = -1,
+         .added_rows = -1,
+         .existing_rows = -1,
+         .deleted_rows = -1,
+         .partitions_raw = VS_STR("\2\0\0\2\2a\2\2b\0")},
+    };
+    struct vs_manifest_file *read = NULL;
+    size_t count = 0;
+    vs_arena_init(&arena, vs_env_default(), 0);
+    vs_buf_init(&bytes, vs_env_default(), 1 << 24);
+    vs_buf_init(&again, vs_env_default(), 1 << 24);
+    REQUIRE_OK(vs_manifest_list_write_bytes(vs_env_default(), entries, 2, 5, VS_NO_SNAPSHOT, 9,
+                                            &bytes, &err),
+               err);
+    REQUIRE_OK(vs_manifest_list_read(vs_env_default(), vs_buf_view(&bytes), "l.avro", &arena, &read,
+                                     &count, &err),
+               err);
+    REQUIRE(count == 2);
+    CHECK(vs_str_equal(read[0].path, entries[0].path));
+    CHECK_INT(read[0].length, 4711);
+    CHECK_INT(read[0].deleted_rows, 30);
+    CHECK_INT(read[0].min_sequence_number, 3);
+    CHECK_INT(read[1].spec_id, 3);
+    CHECK_INT(read[1].content, 1);
+    CHECK(read[1].added_files != 0); // failure 4: an unknown count must not read as none
+    CHECK(vs_str_equal(read[1].partitions_raw, entries[1].partitions_raw));
+    vs_buf_clear(&bytes);
+    vs_buf_clear(&again);
+    vs_arena_clear(&arena);
+}
+
+static void every_allocation_fails(void)
+{
+    struct vs_data_file files[] = {make_file("file:///w/t/data/a", VS_ENTRY_ADDED),
+                                   make_file("file:///w/t/data/b", VS_ENTRY_EXISTING)};
+    for (long n = 0;; n++) {
+        struct test_env t;
+        struct vs_error err = {0};
+        struct vs_arena arena;
+        struct vs_data_file *read = NULL;
+        size_t count = 0;
+        test_env_init(&t);
+        t.fail_at = n;
+        vs_arena_init(&arena, &t.env, 0);
+        enum vs_status status = write_and_read(&t.env, files, 2, &arena, &read, &count, &err);
+        vs_arena_clear(&arena);
+        CHECK_INT(t.live, 0);
+        if (!t.failed) {
+            CHECK_INT(status, VS_OK);
+            break;
+        }
+        CHECK(status == VS_NO_MEMORY || status == VS_OK);
+    }
+}
+
+TEST_MAIN(TEST(entries_round_trip),
+          TEST(mixed_content_is_refused),
+          TEST(lists_round_trip),
+          TEST(every_allocation_fails))

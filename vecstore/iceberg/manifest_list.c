@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Manifest lists: one Avro file per snapshot, read by field id (old writers use other names),
+ * written as Java does.
+ */
+#include "vecstore/iceberg/iceberg_internal.h"
+#include "vecstore/iceberg/manifest_schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct list_reader {
+    struct vs_arena *arena;
+    const char *what;
+    struct vs_manifest_file *entries;
+    size_t count;
+    size_t capacity;
+};
+
+static enum vs_status no_memory(const char *what, struct vs_error *err)
+{
+    return vs_fail(err, VS_NO_MEMORY, "%s: no memory for the manifest list", what);
+}
+
+static int64_t i64_or(const struct vs_avro_value *record,
+                      int32_t id,
+                      const char *name,
+                      int64_t absent)
+{
+    int64_t value = absent;
+    (void)vs_avro_to_i64(vs_avro_field(record, id, name), &value);
+    return value;
+}
+
+static enum vs_status put_optional_bytes(struct vs_buf *out,
+                                         const struct vs_avro_value *value,
+                                         struct vs_error *err)
+{
+    struct vs_str bytes;
+    if (!vs_avro_to_bytes(value, &bytes)) {
+        return vs_avro_put_long(out, 0, err);
+    }
+    VS_TRY(vs_avro_put_long(out, 1, err));
+    return vs_avro_put_bytes(out, bytes, err);
+}
+
+// One partition summary (r508) in the encoding that we write.
+static enum vs_status put_summary(struct vs_buf *out,
+                                  const struct vs_avro_value *summary,
+                                  struct vs_error *err)
+{
+    const struct vs_avro_value *has_null = vs_avro_field(summary, 509, "contains_null");
+    const struct vs_avro_value *has_nan = vs_avro_field(summary, 518, "contains_nan");
+    // Without the fact, "may contain nulls" is the safe summary.
+    bool null_flag =
+        has_null == NULL || has_null->node->type != VS_AVRO_BOOLEAN || has_null->as.integer != 0;
+    VS_TRY(vs_buf_append_byte(out, null_flag, err));
+    if (has_nan != NULL && has_nan->node->type == VS_AVRO_BOOLEAN) {
+        VS_TRY(vs_avro_put_long(out, 1, err));
+        VS_TRY(vs_buf_append_byte(out, has_nan->as.integer != 0, err));
+    } else {
+        VS_TRY(vs_avro_put_long(out, 0, err));
+    }
+    VS_TRY(put_optional_bytes(out, vs_avro_field(summary, 510, "lower_bound"), err));
+    return put_optional_bytes(out, vs_avro_field(summary, 511, "upper_bound"), err);
+}
+
+static enum vs_status keep_partitions(struct list_reader *r,
+                                      const struct vs_avro_value *value,
+                                      struct vs_str *out,
+                                      struct vs_error *err)
+{
+    if (value == NULL || value->node->type != VS_AVRO_ARRAY || value->count == 0) {
+        return VS_OK;
+    }
+    struct vs_buf bytes;
+    vs_buf_init(&bytes, r->arena->env, VS_METADATA_MAX_BYTES);
+    enum vs_status status = vs_avro_put_long(&bytes, (int64_t)value->count, err);
+    for (size_t i = 0; status == VS_OK && i < value->count; i++) {
+        status = put_summary(&bytes, &value->as.items[i], err);
+    }
+    if (status == VS_OK) {
+        status = vs_avro_put_long(&bytes, 0, err);
+    }
+    if (status == VS_OK) {
+        *out = vs_arena_copy_str(r->arena, vs_buf_view(&bytes));
+        status = out->ptr != NULL ? VS_OK : no_memory(r->what, err);
+    }
+    vs_buf_clear(&bytes);
+    return status;
+}
+
+static enum vs_status read_entry(struct list_reader *r,
+                                 const struct vs_avro_value *record,
+                                 struct vs_manifest_file *m,
+                                 struct vs_error *err)
+{
+    struct vs_str path;
+    int64_t content = i64_or(record, 517, "content", 0);
+    int64_t spec_id = i64_or(record, 502, "partition_spec_id", 0);
+    if (!vs_avro_to_bytes(vs_avro_field(record, 500, "manifest_path"), &path) || path.len == 0) {
+        return vs_fail(err, VS_CORRUPT, "%s: an entry has no manifest_path", r->what);
+    }
+    if (content != 0 && content != 1) {
+        return vs_fail(err, VS_UNSUPPORTED, "%s: a manifest has the unknown content %lld", r->what,
+                       (long long)content);
+    }
+    if (spec_id < 0 || spec_id > INT32_MAX) {
+        return vs_fail(err, VS_CORRUPT, "%s: a manifest has partition spec %lld", r->what,
+                       (long long)spec_id);
+    }
+    if (vs_avro_field(record, 519, "key_metadata") != NULL) {
+        return vs_fail(err, VS_UNSUPPORTED, "%s: manifest %.*s is encrypted, which cannot be read",
+                       r->what, VS_STR_ARG(path));
+    }
+    *m = (struct vs_manifest_file){
+        .path = vs_arena_copy_str(r->arena, path),
+        .length = i64_or(record, 501, "manifest_length", -1),
+        .spec_id = (int32_t)spec_id,
+        .content = (int)content,
+        .sequence_number = i64_or(record, 515, "sequence_number", 0),
+        .min_sequence_number = i64_or(record, 516, "min_sequence_number", 0),
+        .added_snapshot_id = i64_or(record, 503, "added_snapshot_id", VS_NO_SNAPSHOT),
+        .added_files = i64_or(record, 504, "added_files_count", -1),
+        .existing_files = i64_or(record, 505, "existing_files_count", -1),
+        .deleted_files = i64_or(record, 506, "deleted_files_count", -1),
+        .added_rows = i64_or(record, 512, "added_rows_count", -1),
+        .existing_rows = i64_or(record, 513, "existing_rows_count", -1),
+        .deleted_rows = i64_or(record, 514, "deleted_rows_count", -1),
+    };
+    if (m->path.ptr == NULL) {
+        return no_memory(r->what, err);
+    }
+    return keep_partitions(r, vs_avro_field(record, 507, "partitions"), &m->partitions_raw, err);
+}
+
+static enum vs_status grow(struct list_reader *r, struct vs_error *err)
+{
+    if (r->count < r->capacity) {
+        return VS_OK;
+    }
+    size_t capacity = r->capacity == 0 ? 16 : r->capacity * 2;
+    struct vs_manifest_file *entries = vs_arena_alloc_array(r->arena, capacity, sizeof *entries);
+    if (entries == NULL) {
+        return no_memory(r->what, err);
+    }
+    if (r->count > 0) {
+        memcpy(entries, r->entries, r->count * sizeof *entries);
+    }
+    r->entries = entries;
+    r->capacity = capacity;
+    return VS_OK;
+}
+
+static enum vs_status read_all(struct list_reader *r,
+                               struct vs_avro_file *file,
+                               struct vs_error *err)
+{
+    if (vs_avro_file_schema(file)->type != VS_AVRO_RECORD) {
+        return vs_fail(err, VS_CORRUPT, "%s: not a manifest list: its Avro schema is no record",
+                       r->what);
+    }
+    for (;;) {
+        const struct vs_avro_value *record;
+        VS_TRY(vs_avro_file_next(file, &record, err));
+        if (record == NULL) {
+            return VS_OK;
+        }
+        VS_TRY(grow(r, err));
+        VS_TRY(read_entry(r, record, &r->entries[r->count], err));
+        r->count++;
+    }
+}
+
+enum vs_status vs_manifest_list_read(const struct vs_env *env,
+                                     struct vs_str bytes,
+                                     const char *what,
+                                     struct vs_arena *arena,
+                                     struct vs_manifest_file **entries_out,
+                                     size_t *count_out,
+                                     struct vs_error *err)
+{
+    struct vs_avro_file *file = NULL;
+    VS_TRY(vs_avro_file_open(env, bytes, what, &file, err));
+    struct list_reader reader = {.arena = arena, .what = what};
+    enum vs_status status = read_all(&reader, file, err);
+    vs_avro_file_close(file);
+    if (status == VS_OK) {
+        *entries_out = reader.entries;
+        *count_out = reader.count;
+    }
+    return status;
+}
+
+// ---- writing ----
+
+static enum vs_status put_longs(struct vs_buf *out,
+                                const int64_t *values,
+                                size_t count,
+                                struct vs_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        VS_TRY(vs_avro_put_long(out, values[i], err));
+    }
+    return VS_OK;
+}
+
+static enum vs_status put_entry(struct vs_buf *out,
+                                const struct vs_manifest_file *m,
+                                struct vs_error *err)
+{
+    // Counts are required in version 2; an unknown one must not read as "none" (readers skip empty
+    // manifests).
+    int64_t added = m->added_files >= 0 ? m->added_files : 1;
+    int64_t existing = m->existing_files >= 0 ? m->existing_files : 1;
+    const int64_t numbers[] = {m->length,
+                               m->spec_id,
+                               m->content,
+                               m->sequence_number,
+                               m->min_sequence_number,
+                               m->added_snapshot_id,
+                               added,
+                               existing,
+                               m->deleted_files >= 0 ? m->deleted_files : 0,
+                               m->added_rows >= 0 ? m->added_rows : 0,
+                               m->existing_rows >= 0 ? m->existing_rows : 0,
+                               m->deleted_rows >= 0 ? m->deleted_rows : 0};
+    VS_TRY(vs_avro_put_bytes(out, m->path, err));
+    VS_TRY(put_longs(out, numbers, sizeof numbers / sizeof numbers[0], err));
+    if (m->partitions_raw.len == 0) {
+        VS_TRY(vs_avro_put_long(out, 0, err));
+    } else {
+        VS_TRY(vs_avro_put_long(out, 1, err));
+        VS_TRY(vs_buf_append_str(out, m->partitions_raw, err));
+    }
+    return vs_avro_put_long(out, 0, err); // key_metadata
+}
+
+static enum vs_status write_list(struct vs_avro_writer *writer,
+                                 const struct vs_manifest_file *entries,
+                                 size_t count,
+                                 struct vs_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        VS_TRY(put_entry(&writer->block, &entries[i], err));
+        VS_TRY(vs_avro_writer_end_record(writer, err));
+    }
+    return vs_avro_writer_finish(writer, err);
+}
+
+static struct vs_str number_text(char *text, size_t size, int64_t value)
+{
+    int len = snprintf(text, size, "%lld", (long long)value);
+    return (struct vs_str){text, len > 0 ? (size_t)len : 0};
+}
+
+enum vs_status vs_manifest_list_write_bytes(const struct vs_env *env,
+                                            const struct vs_manifest_file *entries,
+                                            size_t count,
+                                            int64_t snapshot_id,
+                                            int64_t parent_id,
+                                            int64_t sequence_number,
+                                            struct vs_buf *out,
+                                            struct vs_error *err)
+{
+    char id_text[24], parent_text[24], sequence_text[24];
+    struct vs_buf avro, iceberg;
+    struct vs_avro_writer writer = {0};
+    vs_buf_init(&avro, env, VS_METADATA_MAX_BYTES);
+    vs_buf_init(&iceberg, env, VS_METADATA_MAX_BYTES);
+    enum vs_status status = vs_manifest_schema_format(VS_MANIFEST_LIST_AVRO, &avro, err);
+    if (status == VS_OK) {
+        status = vs_manifest_schema_format(VS_MANIFEST_LIST_ICEBERG, &iceberg, err);
+    }
+    if (status == VS_OK) {
+        const struct vs_avro_header header[] = {
+            {"snapshot-id", number_text(id_text, sizeof id_text, snapshot_id)},
+            {"parent-snapshot-id", parent_id == VS_NO_SNAPSHOT
+                                       ? VS_STR("null")
+                                       : number_text(parent_text, sizeof parent_text, parent_id)},
+            {"sequence-number", number_text(sequence_text, sizeof sequence_text, sequence_number)},
+            {"format-version", VS_STR("2")},
+            {"iceberg.schema", vs_buf_view(&iceberg)},
+        };
+        status = vs_avro_writer_init(&writer, out, vs_buf_view(&avro), header,
+                                     sizeof header / sizeof header[0], err);
+    }
+    if (status == VS_OK) {
+        status = write_list(&writer, entries, count, err);
+    }
+    vs_avro_writer_clear(&writer);
+    vs_buf_clear(&iceberg);
+    vs_buf_clear(&avro);
+    return status;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vecstore/iceberg/partition_key.h"
+
+#include "vecstore/base/bytes.h"
+
+enum key_tag { TAG_NONE = 0, TAG_INT = 1, TAG_BITS32 = 2, TAG_BITS64 = 3, TAG_BYTES = 4 };
+
+#define MAX_KEY_BYTES ((size_t)1 << 24)
+
+static enum vs_status append_u32(struct vs_buf *out, uint32_t value, struct vs_error *err)
+{
+    uint8_t bytes[4];
+    vs_store_u32le(bytes, value);
+    return vs_buf_append(out, bytes, sizeof bytes, err);
+}
+
+static enum vs_status append_u64(struct vs_buf *out, uint64_t value, struct vs_error *err)
+{
+    uint8_t bytes[8];
+    vs_store_u64le(bytes, value);
+    return vs_buf_append(out, bytes, sizeof bytes, err);
+}
+
+static enum vs_status append_value(struct vs_buf *out,
+                                   const struct vs_avro_value *value,
+                                   const char *what,
+                                   struct vs_error *err)
+{
+    switch (value->node->type) {
+    case VS_AVRO_NULL:
+        return vs_buf_append_byte(out, TAG_NONE, err);
+    case VS_AVRO_BOOLEAN:
+    case VS_AVRO_INT:
+    case VS_AVRO_LONG:
+        VS_TRY(vs_buf_append_byte(out, TAG_INT, err));
+        return append_u64(out, (uint64_t)value->as.integer, err);
+    case VS_AVRO_FLOAT:
+        VS_TRY(vs_buf_append_byte(out, TAG_BITS32, err));
+        return append_u32(out, (uint32_t)value->as.bits, err);
+    case VS_AVRO_DOUBLE:
+        VS_TRY(vs_buf_append_byte(out, TAG_BITS64, err));
+        return append_u64(out, value->as.bits, err);
+    case VS_AVRO_BYTES:
+    case VS_AVRO_STRING:
+    case VS_AVRO_FIXED:
+        VS_TRY(vs_buf_append_byte(out, TAG_BYTES, err));
+        VS_TRY(append_u32(out, (uint32_t)value->as.bytes.len, err));
+        return vs_buf_append_str(out, value->as.bytes, err);
+    case VS_AVRO_RECORD:
+    case VS_AVRO_ENUM:
+    case VS_AVRO_ARRAY:
+    case VS_AVRO_MAP:
+    case VS_AVRO_UNION:
+        break;
+    }
+    return vs_fail(err, VS_UNSUPPORTED, "%s: a partition value is a %s", what,
+                   vs_avro_type_name(value->node->type));
+}
+
+enum vs_status vs_partition_key_encode(struct vs_arena *arena,
+                                       const struct vs_avro_value *partition,
+                                       const char *what,
+                                       struct vs_str *key_out,
+                                       struct vs_error *err)
+{
+    struct vs_buf key;
+    vs_buf_init(&key, arena->env, MAX_KEY_BYTES);
+    enum vs_status status = VS_OK;
+    for (size_t i = 0; status == VS_OK && i < partition->count; i++) {
+        status = append_u32(&key, (uint32_t)partition->node->fields[i].field_id, err);
+        if (status == VS_OK) {
+            status = append_value(&key, &partition->as.items[i], what, err);
+        }
+    }
+    if (status == VS_OK) {
+        *key_out = vs_arena_copy_str(arena, vs_buf_view(&key));
+        status = key_out->ptr != NULL
+                     ? VS_OK
+                     : vs_fail(err, VS_NO_MEMORY, "%s: no memory for a partition", what);
+    }
+    vs_buf_clear(&key);
+    return status;
+}
+
+struct key_field {
+    int32_t id;
+    uint8_t tag;
+    uint64_t bits;
+    struct vs_str bytes;
+};
+
+static enum vs_status read_field(struct vs_reader *r, struct key_field *out)
+{
+    uint32_t id, word;
+    const uint8_t *bytes;
+    *out = (struct key_field){0};
+    VS_TRY(vs_read_u32le(r, &id, NULL));
+    VS_TRY(vs_read_u8(r, &out->tag, NULL));
+    out->id = (int32_t)id;
+    if (out->tag == TAG_INT || out->tag == TAG_BITS64) {
+        return vs_read_u64le(r, &out->bits, NULL);
+    }
+    if (out->tag == TAG_NONE) {
+        return VS_OK;
+    }
+    VS_TRY(vs_read_u32le(r, &word, NULL));
+    out->bits = word;
+    if (out->tag == TAG_BYTES) {
+        VS_TRY(vs_read_bytes(r, word, &bytes, NULL));
+        out->bytes = (struct vs_str){(const char *)bytes, word};
+    }
+    return VS_OK;
+}
+
+static bool to_value(const struct key_field *f, const struct vs_field *field, struct vs_value *out)
+{
+    *out = (struct vs_value){.kind = field->kind, .is_null = f->tag == TAG_NONE};
+    if (f->tag == TAG_NONE) {
+        return true;
+    }
+    switch (field->kind) {
+    case VS_KIND_BOOLEAN:
+        out->as.boolean = f->bits != 0;
+        return f->tag == TAG_INT;
+    case VS_KIND_INT:
+    case VS_KIND_LONG:
+    case VS_KIND_DATE:
+    case VS_KIND_TIMESTAMP:
+    case VS_KIND_TIMESTAMPTZ:
+        out->as.integer = (int64_t)f->bits;
+        return f->tag == TAG_INT;
+    case VS_KIND_FLOAT:
+    case VS_KIND_DOUBLE: {
+        uint8_t bytes[8];
+        vs_store_u64le(bytes, f->bits);
+        out->as.real = f->tag == TAG_BITS32 ? (double)vs_load_f32le(bytes) : vs_load_f64le(bytes);
+        return f->tag == TAG_BITS32 || f->tag == TAG_BITS64;
+    }
+    case VS_KIND_STRING:
+    case VS_KIND_BINARY:
+        out->as.text = f->bytes;
+        return f->tag == TAG_BYTES;
+    case VS_KIND_UUID:
+        out->as.text = f->bytes;
+        return f->tag == TAG_BYTES && f->bytes.len == 16;
+    case VS_KIND_DECIMAL:
+        if (f->tag != TAG_BYTES || f->bytes.len == 0 || f->bytes.len > 16) {
+            return false;
+        }
+        out->as.decimal = vs_decimal_load_be((const uint8_t *)f->bytes.ptr, f->bytes.len);
+        return true;
+    case VS_KIND_LIST:
+    case VS_KIND_OTHER:
+        break;
+    }
+    return false;
+}
+
+bool vs_partition_key_value(struct vs_str key,
+                            int32_t field_id,
+                            const struct vs_field *field,
+                            struct vs_value *value_out)
+{
+    struct vs_reader reader;
+    struct key_field f;
+    vs_reader_init(&reader, key.ptr, key.len, "partition key");
+    while (vs_reader_left(&reader) > 0) {
+        if (read_field(&reader, &f) != VS_OK) {
+            return false;
+        }
+        if (f.id == field_id) {
+            return to_value(&f, field, value_out);
+        }
+    }
+    return false;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * From a snapshot to the rows to read: planning, delete files, reading one data file.
+ *
+ * Fails closed: equality deletes, deletion vectors, unknown formats or contents are VS_UNSUPPORTED
+ * by name, never ignored. Every path is checked to lie inside the table's location. Ownership: a
+ * plan owns its arena. Threads: a plan is immutable.
+ */
+#ifndef VS_ICEBERG_SCAN_H
+#define VS_ICEBERG_SCAN_H
+
+#include "vecstore/format/column.h"
+#include "vecstore/iceberg/manifest.h"
+#include "vecstore/object/store.h"
+
+struct vs_scan_file {
+    struct vs_data_file data;
+    size_t delete_count;
+    const struct vs_data_file *
+        *deletes; // position delete files that may apply to it (sequence rule already applied)
+};
+
+struct vs_scan_plan {
+    struct vs_arena arena;
+    int64_t snapshot_id; // VS_NO_SNAPSHOT: an empty table, no files
+    size_t file_count;
+    struct vs_scan_file *files;                   // in a fixed order: by sequence number, then path
+    uint64_t record_count;                        // before deletes
+    struct vs_str location, moved_from, moved_to; // of the table, to open delete files
+};
+
+enum vs_status vs_scan_plan_make(const struct vs_env *env,
+                                 struct vs_store *store,
+                                 const struct vs_table_metadata *metadata,
+                                 int64_t snapshot_id,
+                                 struct vs_scan_plan **plan_out,
+                                 struct vs_error *err);
+void vs_scan_plan_free(struct vs_scan_plan *plan);
+
+// Deleted positions of each file of the plan, ascending, without duplicates.
+struct vs_deleted_rows {
+    const struct vs_env *env;
+    size_t file_count;
+    uint64_t **positions; // per file; NULL when none
+    size_t *counts;
+    uint64_t total;
+};
+enum vs_status vs_deleted_rows_read(const struct vs_env *env,
+                                    struct vs_store *store,
+                                    const struct vs_scan_plan *plan,
+                                    struct vs_deleted_rows *rows_out,
+                                    struct vs_error *err);
+void vs_deleted_rows_clear(struct vs_deleted_rows *rows);
+
+// One position to delete, in a data file of the table.
+struct vs_position_delete {
+    struct vs_str path; // URI as in the manifest
+    uint64_t position;
+};
+// Writes position delete files below the table's data folder (sorted by path and position,
+// duplicates dropped), one per data file so that field 143 (referenced_data_file) can be set. The
+// entries live in arena. On failure the files already written are removed.
+enum vs_status vs_position_deletes_write(const struct vs_env *env,
+                                         struct vs_store *store,
+                                         const struct vs_table_metadata *metadata,
+                                         struct vs_position_delete *deletes,
+                                         size_t count,
+                                         struct vs_arena *arena,
+                                         struct vs_data_file **files_out,
+                                         size_t *file_count_out,
+                                         struct vs_error *err);
+
+// Reads one data file as the table's fields, matched by field id (by schema.name-mapping.default or
+// name when the file has no ids): absent optional columns are null, promotions applied. Rows
+// deleted in the snapshot are NOT removed here: positions stay true.
+struct vs_file_scan;
+enum vs_status vs_file_scan_open(const struct vs_env *env,
+                                 struct vs_store *store,
+                                 const struct vs_table_metadata *metadata,
+                                 const struct vs_data_file *data,
+                                 const struct vs_field *fields,
+                                 size_t field_count,
+                                 struct vs_file_scan **scan_out,
+                                 struct vs_error *err);
+void vs_file_scan_close(struct vs_file_scan *scan);
+// Appends up to max_rows rows to batch (columns as `fields`); first_position_out is the position of
+// the first appended row; 0 rows: end.
+enum vs_status vs_file_scan_next(struct vs_file_scan *scan,
+                                 size_t max_rows,
+                                 struct vs_batch *batch,
+                                 uint64_t *first_position_out,
+                                 struct vs_error *err);
+enum vs_status vs_file_scan_seek(struct vs_file_scan *scan,
+                                 uint64_t position,
+                                 struct vs_error *err);
+
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Iceberg table metadata (the JSON document): parse, check, change, format.
+ *
+ * Reads format versions 1, 2 (3 is UNSUPPORTED by name for now); writes 2. What this program does
+ * not interpret (partition statistics, unknown schemas' types, specs, orders) is carried as JSON
+ * text. Spec: iceberg.md sections 1.1-1.3. Ownership: everything lives in metadata->arena. Threads:
+ * immutable once parsed.
+ */
+#ifndef VS_ICEBERG_TABLE_METADATA_H
+#define VS_ICEBERG_TABLE_METADATA_H
+
+#include "vecstore/base/json.h"
+#include "vecstore/base/uuid.h"
+#include "vecstore/format/schema.h"
+
+#define VS_NO_SNAPSHOT (-1)
+
+struct vs_pair {
+    struct vs_str key, value;
+};
+
+struct vs_snapshot {
+    int64_t snapshot_id;
+    int64_t parent_id; // VS_NO_SNAPSHOT: none
+    int64_t sequence_number;
+    int64_t timestamp_ms;
+    struct vs_str manifest_list; // URI
+    int32_t schema_id;           // -1 when absent
+    size_t summary_count;
+    struct vs_pair *summary; // includes "operation"
+    struct vs_str
+        extra_json; // members that we do not interpret, as text `"key":value,...`; empty: none
+};
+
+struct vs_ref {
+    struct vs_str name;
+    int64_t snapshot_id;
+    bool is_branch;
+    struct vs_str json; // the whole object, to keep retention settings
+};
+
+struct vs_statistics {
+    int64_t snapshot_id;
+    struct vs_str path; // URI
+    uint64_t file_size, footer_size;
+    struct vs_str blob_metadata_json; // "[]" when ours
+    struct vs_str key_metadata;       // empty: none
+};
+
+struct vs_log_entry {
+    int64_t timestamp_ms;
+    int64_t snapshot_id;         // snapshot-log
+    struct vs_str metadata_file; // metadata-log
+};
+
+struct vs_table_metadata {
+    struct vs_arena arena;
+    int format_version;
+    struct vs_uuid uuid;
+    struct vs_str location; // URI without trailing slash
+    int64_t last_sequence_number, last_updated_ms;
+    int32_t last_column_id, current_schema_id, default_spec_id, last_partition_id,
+        default_sort_order_id;
+    size_t schema_count;
+    struct vs_schema *schemas;
+    struct vs_str *schema_json;                           // per schema, as read or as written
+    struct vs_str partition_specs_json, sort_orders_json; // arrays
+    bool is_partitioned; // the default spec has fields: we cannot append to it yet (UNSUPPORTED)
+    size_t property_count;
+    struct vs_pair *properties;
+    int64_t current_snapshot_id;
+    size_t snapshot_count;
+    struct vs_snapshot *snapshots;
+    size_t snapshot_log_count;
+    struct vs_log_entry *snapshot_log;
+    size_t metadata_log_count;
+    struct vs_log_entry *metadata_log;
+    size_t ref_count;
+    struct vs_ref *refs;
+    size_t statistics_count;
+    struct vs_statistics *statistics;
+    struct vs_str partition_statistics_json; // array or empty
+    struct vs_str
+        extra_json; // other members of the document, as text `"key":value,...`; empty: none
+    // Not part of the document: paths that begin with moved_from are opened at moved_to instead (a
+    // table that was copied). Empty: none.
+    struct vs_str moved_from, moved_to;
+};
+
+// text may be gzip-compressed (magic 1f 8b). `what` names the file in errors. Checks what Java
+// checks on load (iceberg.md 1.1).
+enum vs_status vs_table_metadata_parse(const struct vs_env *env,
+                                       struct vs_str text,
+                                       const char *what,
+                                       struct vs_table_metadata **metadata_out,
+                                       struct vs_error *err);
+enum vs_status vs_table_metadata_format(const struct vs_table_metadata *metadata,
+                                        struct vs_buf *json_out,
+                                        struct vs_error *err);
+// The bytes to store: the JSON, gzip-compressed when property write.metadata.compression-codec says
+// so (is_gzip).
+enum vs_status vs_table_metadata_encode(const struct vs_table_metadata *metadata,
+                                        struct vs_buf *bytes_out,
+                                        struct vs_error *err);
+bool vs_table_metadata_is_gzip(const struct vs_table_metadata *metadata);
+void vs_table_metadata_free(struct vs_table_metadata *metadata); // accepts NULL
+
+const struct vs_schema *vs_table_current_schema(const struct vs_table_metadata *metadata);
+const struct vs_schema *vs_table_schema_of(
+    const struct vs_table_metadata *metadata,
+    const struct vs_snapshot *snapshot); // its schema-id or the current one
+const struct vs_snapshot *vs_table_snapshot(const struct vs_table_metadata *metadata,
+                                            int64_t snapshot_id); // NULL when unknown
+// The snapshot that was current at wall_ms (snapshot-log): NOT_FOUND tells the first one.
+enum vs_status vs_table_snapshot_as_of(const struct vs_table_metadata *metadata,
+                                       int64_t wall_ms,
+                                       const struct vs_snapshot **snapshot_out,
+                                       struct vs_error *err);
+const struct vs_ref *vs_table_ref(const struct vs_table_metadata *metadata, struct vs_str name);
+struct vs_str vs_table_property(const struct vs_table_metadata *metadata,
+                                const char *key); // ptr == NULL when absent
+const struct vs_statistics *vs_table_statistics(const struct vs_table_metadata *metadata,
+                                                int64_t snapshot_id);
+
+struct vs_table_create {
+    struct vs_str location; // URI
+    const struct vs_schema
+        *schema; // ids are assigned here, breadth-first (iceberg.md 1.3); names must be unique
+    const struct vs_pair *properties;
+    size_t property_count;
+};
+// Metadata of a new, empty, unpartitioned v2 table.
+enum vs_status vs_table_metadata_new(const struct vs_env *env,
+                                     const struct vs_table_create *create,
+                                     struct vs_table_metadata **metadata_out,
+                                     struct vs_error *err);
+
+#endif
