@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Makes vectors that lie like text embeddings: topics, documents within topics, passages within documents, with a falling spectrum, so that
- * neighbours are meaningful and lists are uneven.  Synthetic: label results with it.
+ * Makes vectors that lie like text embeddings: topics, documents within topics, passages within
+ * documents, with a falling spectrum, so that neighbours are meaningful and lists are uneven.
+ * Synthetic: label results with it.
  *
- *   gen_vectors ROWS DIM FOLDER    writes base.npy, rows.jsonl (id, topic, day, title) and queries.npy (200 held-out vectors)
+ *   gen_vectors ROWS DIM FOLDER    writes base.npy, rows.jsonl (id, topic, day, title) and
+ * queries.npy (200 held-out vectors)
  *
  * The same arguments give the same bytes (splitmix64 and a polar normal generator, seed 20261121).
  */
@@ -111,11 +113,13 @@ static FILE *create(const char *folder, const char *name)
     return file;
 }
 
-// NumPy format 1.0: magic, version, header length, header padded so that the data starts at a multiple of 64.
+// NumPy format 1.0: magic, version, header length, header padded so that the data starts at a
+// multiple of 64.
 static void npy_header(FILE *file, long rows, int dim)
 {
     char text[118];
-    int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%ld, %d), }", rows, dim);
+    int n = snprintf(text, sizeof text,
+                     "{'descr': '<f4', 'fortran_order': False, 'shape': (%ld, %d), }", rows, dim);
     memset(text + n, ' ', sizeof text - (size_t)n);
     text[sizeof text - 1] = '\n';
     const unsigned char head[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, sizeof text, 0};
@@ -126,7 +130,8 @@ static void npy_header(FILE *file, long rows, int dim)
 static void write_rows(const char *folder, long rows, int dim)
 {
     static float document[MAX_DIM], vector[MAX_DIM];
-    FILE *base = create(folder, "base.npy"), *meta = create(folder, "rows.jsonl"), *queries = create(folder, "queries.npy");
+    FILE *base = create(folder, "base.npy"), *meta = create(folder, "rows.jsonl"),
+         *queries = create(folder, "queries.npy");
     npy_header(base, rows, dim);
     npy_header(queries, QUERIES, dim);
     int topic = 0;
@@ -138,9 +143,13 @@ static void write_rows(const char *folder, long rows, int dim)
         }
         make_vector(vector, topics[topic], document, dim);
         fwrite(vector, sizeof *vector, (size_t)dim, base);
-        fprintf(meta, "{\"id\":%ld,\"topic\":\"topic-%02d\",\"day\":\"%04ld-%02ld-%02ld\",\"title\":\"document %ld, passage %ld\"}\n", row, topic,
-                2020 + row % 6, 1 + row / 7 % 12, 1 + row / 3 % 28, row / PASSAGES_PER_DOCUMENT, row % PASSAGES_PER_DOCUMENT);
-        if (row % every == every / 2 && asked < QUERIES) { // a passage of this document that is not in the base
+        fprintf(meta,
+                "{\"id\":%ld,\"topic\":\"topic-%02d\",\"day\":\"%04ld-%02ld-%02ld\",\"title\":"
+                "\"document %ld, passage %ld\"}\n",
+                row, topic, 2020 + row % 6, 1 + row / 7 % 12, 1 + row / 3 % 28,
+                row / PASSAGES_PER_DOCUMENT, row % PASSAGES_PER_DOCUMENT);
+        if (row % every == every / 2 &&
+            asked < QUERIES) { // a passage of this document that is not in the base
             make_vector(vector, topics[topic], document, dim);
             fwrite(vector, sizeof *vector, (size_t)dim, queries);
             asked++;
@@ -157,7 +166,8 @@ int main(int argc, char **argv)
     long rows = argc == 4 ? strtol(argv[1], NULL, 10) : 0;
     long dim = argc == 4 ? strtol(argv[2], NULL, 10) : 0;
     if (rows < QUERIES || rows > 100000000 || dim < 8 || dim > MAX_DIM) {
-        fprintf(stderr, "usage: gen_vectors ROWS DIM FOLDER   (ROWS from %d, DIM 8 to %d)\n", QUERIES, MAX_DIM);
+        fprintf(stderr, "usage: gen_vectors ROWS DIM FOLDER   (ROWS from %d, DIM 8 to %d)\n",
+                QUERIES, MAX_DIM);
         return 2;
     }
     prepare((int)dim);

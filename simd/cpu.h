@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 struct vs_cpu {
-    int family, model; // x86: with extended bits added; 0 elsewhere
+    int family, model;                           // x86: with extended bits added; 0 elsewhere
     bool avx2, avx512bw, avx512vbmi, avx512vnni; // usable: CPUID and XCR0 both agree
     bool neon;
     char brand[64];

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The whole test harness: CHECK macros that print file, line and values, and a main() that runs a table of cases.
+ * The whole test harness: CHECK macros that print file, line and values, and a main() that runs a
+ * table of cases.
  *
  * Usage:  static void case_x(void) { CHECK_INT(1 + 1, 2); }
  *         TEST_MAIN(TEST(case_x), TEST(case_y))
- * A failed check marks the case failed and goes on; REQUIRE returns from the case.  SKIP(reason) ends the case as skipped;
- * when every case is skipped the program exits with 77 (ctest: skipped).
+ * A failed check marks the case failed and goes on; REQUIRE returns from the case.  SKIP(reason)
+ * ends the case as skipped; when every case is skipped the program exits with 77 (ctest: skipped).
  */
 #ifndef VS_TESTS_CHECK_H
 #define VS_TESTS_CHECK_H
@@ -103,7 +104,7 @@ struct test_case {
 
 #define TEST(fn)                                                                                   \
     {                                                                                              \
-        #fn, fn                                                                                    \
+#        fn, fn                                                                                    \
     }
 
 // Runs all cases, or only those whose name contains argv[1].
@@ -120,7 +121,8 @@ static inline int test_run_all(const struct test_case *cases, size_t count, cons
         run++;
         failed += check_failures != before;
         skipped += check_skipped && check_failures == before;
-        printf("%s %s\n", check_failures != before ? "FAIL" : (check_skipped ? "SKIP" : "ok  "), cases[i].name);
+        printf("%s %s\n", check_failures != before ? "FAIL" : (check_skipped ? "SKIP" : "ok  "),
+               cases[i].name);
     }
     printf("%zu cases, %zu failed, %zu skipped\n", run, failed, skipped);
     return failed > 0 ? 1 : (run > 0 && skipped == run ? 77 : 0);

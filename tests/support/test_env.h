@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Environments for tests: one that counts live allocations and can fail the n-th, a seeded random source and a settable clock.
+ * Environments for tests: one that counts live allocations and can fail the n-th, a seeded random
+ * source and a settable clock.
  *
- * Torture loop:  for (long n = 0;; n++) { test_env_init(&t); t.fail_at = n; run(&t.env); CHECK_INT(t.live, 0); if (!t.failed) break; }
+ * Torture loop:  for (long n = 0;; n++) { test_env_init(&t); t.fail_at = n; run(&t.env);
+ * CHECK_INT(t.live, 0); if (!t.failed) break; }
  */
 #ifndef VS_TESTS_TEST_ENV_H
 #define VS_TESTS_TEST_ENV_H
@@ -23,7 +25,8 @@ struct test_env {
 };
 
 void test_env_init(struct test_env *test); // fail_at = -1, seed 1
-// Makes a fresh empty directory under $TMPDIR (or /tmp) and writes its path; removed by test_dir_remove.
+// Makes a fresh empty directory under $TMPDIR (or /tmp) and writes its path; removed by
+// test_dir_remove.
 void test_dir_make(char *path_out, size_t size);
 void test_dir_remove(const char *path); // the directory and all below it
 // Absolute path of the Python for cross-checks ($VECSTORE_PYTHON), NULL when there is none.

@@ -2,8 +2,8 @@
 /*
  * A growing byte buffer with a hard limit given at init.
  *
- * Ownership: the buffer owns its bytes; vs_buf_take moves them out. A zeroed struct is a valid cleared buffer
- * for vs_buf_clear. Threads: single owner.
+ * Ownership: the buffer owns its bytes; vs_buf_take moves them out. A zeroed struct is a valid
+ * cleared buffer for vs_buf_clear. Threads: single owner.
  */
 #ifndef VS_BASE_BUF_H
 #define VS_BASE_BUF_H
@@ -30,10 +30,12 @@ enum vs_status vs_buf_append_str(struct vs_buf *buf, struct vs_str text, struct 
 enum vs_status vs_buf_append_c(struct vs_buf *buf, const char *text, struct vs_error *err);
 enum vs_status vs_buf_append_byte(struct vs_buf *buf, uint8_t byte, struct vs_error *err);
 enum vs_status vs_buf_append_zeros(struct vs_buf *buf, size_t n, struct vs_error *err);
-enum vs_status vs_buf_printf(struct vs_buf *buf, struct vs_error *err, const char *format, ...) VS_PRINTF(3, 4);
+enum vs_status vs_buf_printf(struct vs_buf *buf, struct vs_error *err, const char *format, ...)
+    VS_PRINTF(3, 4);
 
 struct vs_str vs_buf_view(const struct vs_buf *buf);
-// Makes the content NUL-terminated (the NUL is not counted); valid until the next change. NULL when out of memory.
+// Makes the content NUL-terminated (the NUL is not counted); valid until the next change. NULL when
+// out of memory.
 const char *vs_buf_c_str(struct vs_buf *buf);
 // Moves the bytes out (free with vs_free); the buffer is left empty.
 uint8_t *vs_buf_take(struct vs_buf *buf, size_t *len_out);

@@ -82,7 +82,8 @@ static inline void vs_store_f64le(void *p, double v)
     vs_store_u64le(p, bits);
 }
 
-// Bounded reader: every read checks what is left. `what` names the object in errors ("manifest list x.avro").
+// Bounded reader: every read checks what is left. `what` names the object in errors ("manifest list
+// x.avro").
 struct vs_reader {
     const uint8_t *start;
     const uint8_t *next;
@@ -91,10 +92,12 @@ struct vs_reader {
 };
 
 void vs_reader_init(struct vs_reader *reader, const void *bytes, size_t len, const char *what);
+
 static inline size_t vs_reader_left(const struct vs_reader *reader)
 {
     return (size_t)(reader->end - reader->next);
 }
+
 static inline size_t vs_reader_offset(const struct vs_reader *reader)
 {
     return (size_t)(reader->next - reader->start);
@@ -104,12 +107,17 @@ enum vs_status vs_read_u8(struct vs_reader *reader, uint8_t *value_out, struct v
 enum vs_status vs_read_u16le(struct vs_reader *reader, uint16_t *value_out, struct vs_error *err);
 enum vs_status vs_read_u32le(struct vs_reader *reader, uint32_t *value_out, struct vs_error *err);
 enum vs_status vs_read_u64le(struct vs_reader *reader, uint64_t *value_out, struct vs_error *err);
-enum vs_status vs_read_bytes(struct vs_reader *reader, size_t n, const uint8_t **bytes_out, struct vs_error *err);
+enum vs_status vs_read_bytes(struct vs_reader *reader,
+                             size_t n,
+                             const uint8_t **bytes_out,
+                             struct vs_error *err);
 enum vs_status vs_read_skip(struct vs_reader *reader, size_t n, struct vs_error *err);
 // Unsigned LEB128 of at most 64 bits (Parquet, Thrift, Avro share it) and its zigzag form.
 enum vs_status vs_read_varint(struct vs_reader *reader, uint64_t *value_out, struct vs_error *err);
 enum vs_status vs_read_zigzag(struct vs_reader *reader, int64_t *value_out, struct vs_error *err);
 // VS_CORRUPT with a sentence made of `what`, the offset and the reason.
-enum vs_status vs_reader_fail(const struct vs_reader *reader, struct vs_error *err, const char *reason);
+enum vs_status vs_reader_fail(const struct vs_reader *reader,
+                              struct vs_error *err,
+                              const char *reason);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * CRC-32C (Castagnoli, reflected polynomial 0x82F63B78; RFC 3720 appendix B.4 test vectors). Hardware instruction where the CPU has it.
+ * CRC-32C (Castagnoli, reflected polynomial 0x82F63B78; RFC 3720 appendix B.4 test vectors).
+ * Hardware instruction where the CPU has it.
  */
 #ifndef VS_BASE_CRC32C_H
 #define VS_BASE_CRC32C_H

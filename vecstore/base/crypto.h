@@ -12,7 +12,10 @@
 
 #define VS_SHA256_SIZE 32
 
-enum vs_status vs_sha256(const void *bytes, size_t n, uint8_t digest_out[VS_SHA256_SIZE], struct vs_error *err);
+enum vs_status vs_sha256(const void *bytes,
+                         size_t n,
+                         uint8_t digest_out[VS_SHA256_SIZE],
+                         struct vs_error *err);
 // 2 * n lower-case hexadecimal digits and a NUL.
 void vs_hex_format(const uint8_t *bytes, size_t n, char *text_out);
 

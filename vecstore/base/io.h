@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * An object opened for random reads, and an object being written front to back: what formats see of storage.
+ * An object opened for random reads, and an object being written front to back: what formats see of
+ * storage.
  *
- * Implementations live in vecstore/object (store_dir.c, store_mem.c, …) and embed these structs as their first member.
- * vs_file_open_bytes gives a file over borrowed memory (tests, fuzzing, HTTP bodies). base/io.c implements the functions here.
- * Threads: files may be shared by threads; a writer has one owner.
+ * Implementations live in vecstore/object (store_dir.c, store_mem.c, …) and embed these structs as
+ * their first member. vs_file_open_bytes gives a file over borrowed memory (tests, fuzzing, HTTP
+ * bodies). base/io.c implements the functions here. Threads: files may be shared by threads; a
+ * writer has one owner.
  */
 #ifndef VS_BASE_IO_H
 #define VS_BASE_IO_H
@@ -18,12 +20,16 @@ struct vs_file;
 struct vs_writer;
 
 struct vs_file_vtable {
-    enum vs_status (*read)(struct vs_file *file, uint64_t offset, size_t len, void *dst, struct vs_error *err);
+    enum vs_status (*read)(
+        struct vs_file *file, uint64_t offset, size_t len, void *dst, struct vs_error *err);
     void (*close)(struct vs_file *file);
 };
 
 struct vs_writer_vtable {
-    enum vs_status (*write)(struct vs_writer *writer, const void *bytes, size_t n, struct vs_error *err);
+    enum vs_status (*write)(struct vs_writer *writer,
+                            const void *bytes,
+                            size_t n,
+                            struct vs_error *err);
     enum vs_status (*finish)(struct vs_writer *writer, enum vs_put_mode mode, struct vs_error *err);
     void (*free)(struct vs_writer *writer);
 };
@@ -41,14 +47,26 @@ struct vs_writer {
 };
 
 // Exactly len bytes; VS_CORRUPT "… ends at byte N" beyond the end of the object.
-enum vs_status vs_file_read(struct vs_file *file, uint64_t offset, size_t len, void *dst, struct vs_error *err);
+enum vs_status vs_file_read(
+    struct vs_file *file, uint64_t offset, size_t len, void *dst, struct vs_error *err);
 void vs_file_close(struct vs_file *file); // accepts NULL
 // A file over memory that the caller keeps until close.
-enum vs_status vs_file_open_bytes(const struct vs_env *env, struct vs_str bytes, const char *name, struct vs_file **file_out, struct vs_error *err);
+enum vs_status vs_file_open_bytes(const struct vs_env *env,
+                                  struct vs_str bytes,
+                                  const char *name,
+                                  struct vs_file **file_out,
+                                  struct vs_error *err);
 
-enum vs_status vs_writer_write(struct vs_writer *writer, const void *bytes, size_t n, struct vs_error *err);
-// Makes the object visible, at once or not at all. VS_EXISTS when the mode is IF_ABSENT and another one is there.
-enum vs_status vs_writer_finish(struct vs_writer *writer, enum vs_put_mode mode, struct vs_error *err);
-void vs_writer_free(struct vs_writer *writer); // accepts NULL; without a finish it abandons and removes what was staged
+enum vs_status vs_writer_write(struct vs_writer *writer,
+                               const void *bytes,
+                               size_t n,
+                               struct vs_error *err);
+// Makes the object visible, at once or not at all. VS_EXISTS when the mode is IF_ABSENT and another
+// one is there.
+enum vs_status vs_writer_finish(struct vs_writer *writer,
+                                enum vs_put_mode mode,
+                                struct vs_error *err);
+void vs_writer_free(struct vs_writer *writer); // accepts NULL; without a finish it abandons and
+                                               // removes what was staged
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * Errors as values: a code that programs act on and a sentence that people act on.
  *
- * Role: every fallible function returns enum vs_status and takes a caller-owned struct vs_error as its
- * last parameter (may be NULL). Nothing on the failure path allocates or touches thread-local state.
- * Threads: a struct vs_error belongs to one caller. See docs/adr/0001-error-object.md.
+ * Role: every fallible function returns enum vs_status and takes a caller-owned struct vs_error as
+ * its last parameter (may be NULL). Nothing on the failure path allocates or touches thread-local
+ * state. Threads: a struct vs_error belongs to one caller. See docs/adr/0001-error-object.md.
  */
 #ifndef VS_BASE_STATUS_H
 #define VS_BASE_STATUS_H
@@ -27,8 +27,10 @@ enum vs_status {
     VS_CANCELLED = 12,      // the caller asked to stop
     VS_NO_MEMORY = 13,      // an allocation failed or the memory budget is spent
     VS_INTERNAL = 14,       // our own mistake
-    VS_UNKNOWN = 15,        // a commit whose outcome could not be found out: never delete, never blindly retry
+    VS_UNKNOWN =
+        15, // a commit whose outcome could not be found out: never delete, never blindly retry
 };
+
 #define VS_STATUS_COUNT 16
 
 #define VS_ERROR_MESSAGE_SIZE 512
@@ -40,23 +42,29 @@ struct vs_error {
 };
 
 #if defined(__GNUC__)
-#define VS_MUST_USE __attribute__((warn_unused_result))
-#define VS_PRINTF(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
+#    define VS_MUST_USE __attribute__((warn_unused_result))
+#    define VS_PRINTF(format_index, first_arg)                                                     \
+        __attribute__((format(printf, format_index, first_arg)))
 #else
-#define VS_MUST_USE
-#define VS_PRINTF(format_index, first_arg)
+#    define VS_MUST_USE
+#    define VS_PRINTF(format_index, first_arg)
 #endif
 
-// Sets *err (when not NULL) to code and the formatted sentence; returns code, so that raising is one line.
-enum vs_status vs_fail(struct vs_error *err, enum vs_status code, const char *format, ...) VS_PRINTF(3, 4);
+// Sets *err (when not NULL) to code and the formatted sentence; returns code, so that raising is
+// one line.
+enum vs_status vs_fail(struct vs_error *err, enum vs_status code, const char *format, ...)
+    VS_PRINTF(3, 4);
 
 // Like vs_fail for a failed system call: appends ": " and the text of errno_value and records it.
-// Maps ENOENT to NOT_FOUND, EEXIST to EXISTS, EACCES/EPERM to DENIED, ENOMEM to NO_MEMORY, else UNAVAILABLE.
-enum vs_status vs_fail_errno(struct vs_error *err, int errno_value, const char *format, ...) VS_PRINTF(3, 4);
+// Maps ENOENT to NOT_FOUND, EEXIST to EXISTS, EACCES/EPERM to DENIED, ENOMEM to NO_MEMORY, else
+// UNAVAILABLE.
+enum vs_status vs_fail_errno(struct vs_error *err, int errno_value, const char *format, ...)
+    VS_PRINTF(3, 4);
 
-// Puts "formatted text: " in front of the message of *err on the way up (cut at the end if too long); returns its code.
-// With err == NULL returns `code`.
-enum vs_status vs_wrap(struct vs_error *err, enum vs_status code, const char *format, ...) VS_PRINTF(3, 4);
+// Puts "formatted text: " in front of the message of *err on the way up (cut at the end if too
+// long); returns its code. With err == NULL returns `code`.
+enum vs_status vs_wrap(struct vs_error *err, enum vs_status code, const char *format, ...)
+    VS_PRINTF(3, 4);
 
 void vs_error_clear(struct vs_error *err);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Text as a view (pointer, length), passed by value; it borrows. Not NUL-terminated unless a header says so.
+ * Text as a view (pointer, length), passed by value; it borrows. Not NUL-terminated unless a header
+ * says so.
  */
 #ifndef VS_BASE_STR_H
 #define VS_BASE_STR_H
@@ -27,7 +28,10 @@ bool vs_str_starts_with(struct vs_str text, struct vs_str prefix);
 bool vs_str_ends_with(struct vs_str text, struct vs_str suffix);
 struct vs_str vs_str_trim(struct vs_str text);
 // Splits at the first `separator`: true with both halves, false when there is none.
-bool vs_str_split(struct vs_str text, char separator, struct vs_str *left_out, struct vs_str *right_out);
+bool vs_str_split(struct vs_str text,
+                  char separator,
+                  struct vs_str *left_out,
+                  struct vs_str *right_out);
 
 // Whole-text parsers: VS_INVALID with the text quoted when it is not exactly one number in range.
 enum vs_status vs_parse_i64(struct vs_str text, int64_t *value_out, struct vs_error *err);

@@ -2,8 +2,9 @@
 /*
  * Column types and schemas shared by Parquet, Iceberg, the index and the sources.
  *
- * A schema is a flat list of fields; the only nested type is a list of a primitive (DESIGN.md section 5). Kinds follow Iceberg's
- * primitive types. Ownership: names live in the arena of whoever made the schema. Threads: immutable once made.
+ * A schema is a flat list of fields; the only nested type is a list of a primitive (DESIGN.md
+ * section 5). Kinds follow Iceberg's primitive types. Ownership: names live in the arena of whoever
+ * made the schema. Threads: immutable once made.
  */
 #ifndef VS_FORMAT_SCHEMA_H
 #define VS_FORMAT_SCHEMA_H
@@ -25,8 +26,10 @@ enum vs_kind {
     VS_KIND_UUID = 10,    // 16 bytes, network order
     VS_KIND_DECIMAL = 11, // vs_int128 unscaled, native order; precision 1..38
     VS_KIND_LIST = 12,
-    VS_KIND_OTHER = 13, // a type that we can carry in a schema but not read (struct, map, fixed, time, nested list): never silently dropped
+    VS_KIND_OTHER = 13, // a type that we can carry in a schema but not read (struct, map, fixed,
+                        // time, nested list): never silently dropped
 };
+
 #define VS_KIND_COUNT 14
 
 struct vs_field {
@@ -39,8 +42,9 @@ struct vs_field {
     enum vs_kind element_kind;
     int32_t element_id;
     bool element_required;
-    struct vs_str other_type; // VS_KIND_OTHER: its name or JSON, for messages and for writing the schema back
-    struct vs_str doc;        // may be empty
+    struct vs_str
+        other_type; // VS_KIND_OTHER: its name or JSON, for messages and for writing the schema back
+    struct vs_str doc; // may be empty
 };
 
 struct vs_schema {
@@ -54,14 +58,21 @@ struct vs_schema {
 // Index of the field, or SIZE_MAX.
 size_t vs_schema_find(const struct vs_schema *schema, struct vs_str name);
 size_t vs_schema_find_id(const struct vs_schema *schema, int32_t id);
-// Bytes per value of a fixed-width kind (BOOLEAN 1, INT/DATE/FLOAT 4, LONG/DOUBLE/TIMESTAMP* 8, UUID 16, DECIMAL 16); 0 for the others.
+// Bytes per value of a fixed-width kind (BOOLEAN 1, INT/DATE/FLOAT 4, LONG/DOUBLE/TIMESTAMP* 8,
+// UUID 16, DECIMAL 16); 0 for the others.
 size_t vs_kind_width(enum vs_kind kind);
 const char *vs_kind_name(enum vs_kind kind); // Iceberg's name: "long", "timestamptz", …
 // Text of a field's type: "long", "decimal(10,2)", "list<float>".
-enum vs_status vs_type_format(const struct vs_field *field, struct vs_buf *out, struct vs_error *err);
-// The inverse: fills kind, precision, scale and element_kind of *field. INVALID lists the known types.
+enum vs_status vs_type_format(const struct vs_field *field,
+                              struct vs_buf *out,
+                              struct vs_error *err);
+// The inverse: fills kind, precision, scale and element_kind of *field. INVALID lists the known
+// types.
 enum vs_status vs_type_parse(struct vs_str text, struct vs_field *field, struct vs_error *err);
 // Deep copy into an arena.
-enum vs_status vs_schema_clone(const struct vs_schema *schema, struct vs_arena *arena, struct vs_schema *copy_out, struct vs_error *err);
+enum vs_status vs_schema_clone(const struct vs_schema *schema,
+                               struct vs_arena *arena,
+                               struct vs_schema *copy_out,
+                               struct vs_error *err);
 
 #endif

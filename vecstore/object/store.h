@@ -2,16 +2,19 @@
 /*
  * Objects behind a URI: the only way to disk or network.
  *
- * A store is rooted at a warehouse URI; keys are relative paths below it ("ns/table/metadata/v1.metadata.json", '/'-separated, no
- * leading '/', no empty, "." or ".." part). Objects are immutable once visible: a put or a finished writer makes the whole object
+ * A store is rooted at a warehouse URI; keys are relative paths below it
+ * ("ns/table/metadata/v1.metadata.json", '/'-separated, no leading '/', no empty, "." or ".."
+ * part). Objects are immutable once visible: a put or a finished writer makes the whole object
  * visible at once or not at all.
  *
  * Promised of every implementation (tests/conform runs one suite over all of them):
  *  - put IF_ABSENT: exactly one of several concurrent callers wins, the others get VS_EXISTS;
- *  - a put that returns VS_OK is durable (local: fsync of file and directory); a put that returns VS_UNKNOWN may or may not be visible later;
- *  - open/read sees all that was put before; list sees all finished objects in ascending byte order of keys.
- * Implementations: store_dir.c (file system), store_mem.c (tests), store_hook.c (faults). S3 comes behind the same table.
- * Ownership: a store outlives its files and writers. Threads: stores and files may be shared; a writer has one owner.
+ *  - a put that returns VS_OK is durable (local: fsync of file and directory); a put that returns
+ * VS_UNKNOWN may or may not be visible later;
+ *  - open/read sees all that was put before; list sees all finished objects in ascending byte order
+ * of keys. Implementations: store_dir.c (file system), store_mem.c (tests), store_hook.c (faults).
+ * S3 comes behind the same table. Ownership: a store outlives its files and writers. Threads:
+ * stores and files may be shared; a writer has one owner.
  */
 #ifndef VS_OBJECT_STORE_H
 #define VS_OBJECT_STORE_H
@@ -29,13 +32,29 @@ struct vs_object_info {
     int64_t modified_ms;
 };
 
-typedef enum vs_status (*vs_list_fn)(void *ctx, const struct vs_object_info *object, struct vs_error *err);
+typedef enum vs_status (*vs_list_fn)(void *ctx,
+                                     const struct vs_object_info *object,
+                                     struct vs_error *err);
 
 struct vs_store_vtable {
-    enum vs_status (*open)(struct vs_store *store, const char *key, struct vs_file **file_out, struct vs_error *err);
-    enum vs_status (*put)(struct vs_store *store, const char *key, struct vs_str bytes, enum vs_put_mode mode, struct vs_error *err);
-    enum vs_status (*create)(struct vs_store *store, const char *key, struct vs_writer **writer_out, struct vs_error *err);
-    enum vs_status (*list)(struct vs_store *store, const char *prefix, vs_list_fn visit, void *ctx, struct vs_error *err);
+    enum vs_status (*open)(struct vs_store *store,
+                           const char *key,
+                           struct vs_file **file_out,
+                           struct vs_error *err);
+    enum vs_status (*put)(struct vs_store *store,
+                          const char *key,
+                          struct vs_str bytes,
+                          enum vs_put_mode mode,
+                          struct vs_error *err);
+    enum vs_status (*create)(struct vs_store *store,
+                             const char *key,
+                             struct vs_writer **writer_out,
+                             struct vs_error *err);
+    enum vs_status (*list)(struct vs_store *store,
+                           const char *prefix,
+                           vs_list_fn visit,
+                           void *ctx,
+                           struct vs_error *err);
     enum vs_status (*remove)(struct vs_store *store, const char *key, struct vs_error *err);
     void (*free)(struct vs_store *store);
 };
@@ -51,41 +70,85 @@ struct vs_store_counters {
 struct vs_store {
     const struct vs_store_vtable *vtable;
     const struct vs_env *env;
-    const char *root_uri; // canonical, no trailing slash: "file:///abs/path", "mem://name"
-    const char *root_alias; // another spelling that vs_store_key accepts (symbolic links resolved); NULL: none
+    const char *root_uri;   // canonical, no trailing slash: "file:///abs/path", "mem://name"
+    const char *root_alias; // another spelling that vs_store_key accepts (symbolic links resolved);
+                            // NULL: none
     _Atomic uint64_t requests, bytes_read, bytes_written;
 };
 
-// Opens "file:///abs", "file:/abs" or a plain path (made absolute; created when missing and create is true).
-// NOT_FOUND when missing; UNSUPPORTED names an unknown scheme and lists the known ones.
-enum vs_status vs_store_open(const struct vs_env *env, const char *uri, bool create, struct vs_store **store_out, struct vs_error *err);
-enum vs_status vs_store_open_mem(const struct vs_env *env, const char *name, struct vs_store **store_out, struct vs_error *err);
+// Opens "file:///abs", "file:/abs" or a plain path (made absolute; created when missing and create
+// is true). NOT_FOUND when missing; UNSUPPORTED names an unknown scheme and lists the known ones.
+enum vs_status vs_store_open(const struct vs_env *env,
+                             const char *uri,
+                             bool create,
+                             struct vs_store **store_out,
+                             struct vs_error *err);
+enum vs_status vs_store_open_mem(const struct vs_env *env,
+                                 const char *name,
+                                 struct vs_store **store_out,
+                                 struct vs_error *err);
 void vs_store_free(struct vs_store *store); // accepts NULL
 
-// The object's full URI, as written into table metadata. NUL-terminated in buf (buf is reset first).
-enum vs_status vs_store_uri(const struct vs_store *store, const char *key, struct vs_buf *buf, struct vs_error *err);
-// The key of a URI below this store's root ("file:/x", "file:///x" and plain "/x" are the same); VS_DENIED with both names when it lies outside.
-// NUL-terminated in buf (buf is reset first).
-enum vs_status vs_store_key(const struct vs_store *store, struct vs_str uri, struct vs_buf *buf, struct vs_error *err);
+// The object's full URI, as written into table metadata. NUL-terminated in buf (buf is reset
+// first).
+enum vs_status vs_store_uri(const struct vs_store *store,
+                            const char *key,
+                            struct vs_buf *buf,
+                            struct vs_error *err);
+// The key of a URI below this store's root ("file:/x", "file:///x" and plain "/x" are the same);
+// VS_DENIED with both names when it lies outside. NUL-terminated in buf (buf is reset first).
+enum vs_status vs_store_key(const struct vs_store *store,
+                            struct vs_str uri,
+                            struct vs_buf *buf,
+                            struct vs_error *err);
 
 // VS_NOT_FOUND when there is no such object.
-enum vs_status vs_file_open(struct vs_store *store, const char *key, struct vs_file **file_out, struct vs_error *err);
+enum vs_status vs_file_open(struct vs_store *store,
+                            const char *key,
+                            struct vs_file **file_out,
+                            struct vs_error *err);
 // Whole object into buf (initialised by the caller; its limit is honoured with VS_LIMIT).
-enum vs_status vs_store_get(struct vs_store *store, const char *key, struct vs_buf *buf, struct vs_error *err);
-enum vs_status vs_store_exists(struct vs_store *store, const char *key, bool *exists_out, struct vs_error *err);
+enum vs_status vs_store_get(struct vs_store *store,
+                            const char *key,
+                            struct vs_buf *buf,
+                            struct vs_error *err);
+enum vs_status vs_store_exists(struct vs_store *store,
+                               const char *key,
+                               bool *exists_out,
+                               struct vs_error *err);
 
-enum vs_status vs_store_put(struct vs_store *store, const char *key, struct vs_str bytes, enum vs_put_mode mode, struct vs_error *err);
-// Streams a new object; nothing is visible before finish. free after finish releases, free without finish abandons and removes what was staged.
-enum vs_status vs_writer_open(struct vs_store *store, const char *key, struct vs_writer **writer_out, struct vs_error *err);
-// (vs_file_read, vs_file_close, vs_writer_write, vs_writer_finish, vs_writer_free: vecstore/base/io.h)
+enum vs_status vs_store_put(struct vs_store *store,
+                            const char *key,
+                            struct vs_str bytes,
+                            enum vs_put_mode mode,
+                            struct vs_error *err);
+// Streams a new object; nothing is visible before finish. free after finish releases, free without
+// finish abandons and removes what was staged.
+enum vs_status vs_writer_open(struct vs_store *store,
+                              const char *key,
+                              struct vs_writer **writer_out,
+                              struct vs_error *err);
+// (vs_file_read, vs_file_close, vs_writer_write, vs_writer_finish, vs_writer_free:
+// vecstore/base/io.h)
 
-enum vs_status vs_store_list(struct vs_store *store, const char *prefix, vs_list_fn visit, void *ctx, struct vs_error *err);
-enum vs_status vs_store_remove(struct vs_store *store, const char *key, struct vs_error *err); // missing is VS_OK
+enum vs_status vs_store_list(
+    struct vs_store *store, const char *prefix, vs_list_fn visit, void *ctx, struct vs_error *err);
+enum vs_status vs_store_remove(struct vs_store *store,
+                               const char *key,
+                               struct vs_error *err); // missing is VS_OK
 struct vs_store_counters vs_store_count(const struct vs_store *store);
 
-// A wrapper for tests: calls before every operation of `inner`; the hook may fail it ("enospc at the n-th write") or stop the process.
-// op is "open", "read", "put", "create", "write", "finish", "list", "remove". Takes `inner`.
-typedef enum vs_status (*vs_store_hook_fn)(void *ctx, const char *op, const char *key, struct vs_error *err);
-enum vs_status vs_store_wrap_hook(struct vs_store *inner, vs_store_hook_fn hook, void *ctx, struct vs_store **store_out, struct vs_error *err);
+// A wrapper for tests: calls before every operation of `inner`; the hook may fail it ("enospc at
+// the n-th write") or stop the process. op is "open", "read", "put", "create", "write", "finish",
+// "list", "remove". Takes `inner`.
+typedef enum vs_status (*vs_store_hook_fn)(void *ctx,
+                                           const char *op,
+                                           const char *key,
+                                           struct vs_error *err);
+enum vs_status vs_store_wrap_hook(struct vs_store *inner,
+                                  vs_store_hook_fn hook,
+                                  void *ctx,
+                                  struct vs_store **store_out,
+                                  struct vs_error *err);
 
 #endif

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/cli/args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_SIZE 80
+
+const struct cli_option cli_globals[CLI_GLOBAL_COUNT + 1] = {
+    [CLI_WAREHOUSE] = {"warehouse", 'w', "URI",
+                       "where tables live: a folder or file:///… (default ./warehouse)"},
+    [CLI_CATALOG] = {"catalog", 0, "KIND", "filesystem (default)"},
+    [CLI_CONFIG] = {"config", 0, "FILE", "JSON file with option names as keys"},
+    [CLI_JSON] = {"json", 0, NULL, "print one JSON document instead of text"},
+    [CLI_QUIET] = {"quiet", 'q', NULL, "no progress bars"},
+    [CLI_THREADS] = {"threads", 0, "N", "processors to use (default all)"},
+    [CLI_GLOBAL_COUNT] = {NULL, 0, NULL, NULL},
+};
+
+// An option and the place of its value.
+struct slot {
+    const struct cli_option *option; // NULL: not found
+    const char **value;
+};
+
+static bool matches(const struct cli_option *option, const char *name, size_t len, char letter)
+{
+    if (letter != 0) {
+        return option->letter == letter;
+    }
+    return strlen(option->name) == len && memcmp(option->name, name, len) == 0;
+}
+
+static struct slot find_in(const struct cli_option *options,
+                           const char **values,
+                           const char *name,
+                           size_t len,
+                           char letter)
+{
+    for (size_t i = 0; options != NULL && options[i].name != NULL; i++) {
+        if (matches(&options[i], name, len, letter)) {
+            return (struct slot){&options[i], &values[i]};
+        }
+    }
+    return (struct slot){NULL, NULL};
+}
+
+// By name, or by letter when that is not 0; the command's own options come before the global ones.
+static struct slot find_slot(struct cli_args *args, const char *name, size_t len, char letter)
+{
+    struct slot slot = find_in(args->options, args->values, name, len, letter);
+    return slot.option != NULL ? slot : find_in(cli_globals, args->globals, name, len, letter);
+}
+
+// How many leading characters two names share, to guess what was meant.
+static size_t common_prefix(const char *a, const char *b)
+{
+    size_t n = 0;
+    while (a[n] != '\0' && a[n] == b[n]) {
+        n++;
+    }
+    return n;
+}
+
+static enum vs_status fail_unknown(const struct cli_args *args,
+                                   const char *given,
+                                   struct vs_error *err)
+{
+    const char *best = NULL;
+    size_t best_len = 1;
+    const struct cli_option *tables[2] = {args->options, cli_globals};
+    for (size_t t = 0; t < 2; t++) {
+        for (int i = 0; tables[t] != NULL && tables[t][i].name != NULL; i++) {
+            size_t len = common_prefix(tables[t][i].name, given);
+            if (len > best_len) {
+                best_len = len;
+                best = tables[t][i].name;
+            }
+        }
+    }
+    if (best != NULL) {
+        return vs_fail(err, VS_INVALID, "unknown option --%s; did you mean --%s? See --help", given,
+                       best);
+    }
+    return vs_fail(err, VS_INVALID, "unknown option --%s; see --help", given);
+}
+
+// Stores one option; *used_next tells that the following argument was its value.
+static enum vs_status store(struct slot slot,
+                            const char *shown,
+                            const char *attached,
+                            const char *next,
+                            bool *used_next,
+                            struct vs_error *err)
+{
+    *used_next = false;
+    if (slot.option->value == NULL) {
+        if (attached != NULL) {
+            return vs_fail(err, VS_INVALID, "%s takes no value", shown);
+        }
+        *slot.value = "true";
+        return VS_OK;
+    }
+    if (attached == NULL && next == NULL) {
+        return vs_fail(err, VS_INVALID, "%s needs a value: %s", shown, slot.option->value);
+    }
+    *used_next = attached == NULL;
+    *slot.value = attached != NULL ? attached : next;
+    return VS_OK;
+}
+
+static enum vs_status parse_long(struct cli_args *args,
+                                 const char *text,
+                                 const char *next,
+                                 bool *used_next,
+                                 struct vs_error *err)
+{
+    const char *name = text + 2;
+    const char *equals = strchr(name, '=');
+    struct slot slot =
+        find_slot(args, name, equals != NULL ? (size_t)(equals - name) : strlen(name), 0);
+    if (slot.option == NULL) {
+        return fail_unknown(args, name, err);
+    }
+    return store(slot, text, equals != NULL ? equals + 1 : NULL, next, used_next, err);
+}
+
+static enum vs_status parse_short(struct cli_args *args,
+                                  const char *text,
+                                  const char *next,
+                                  bool *used_next,
+                                  struct vs_error *err)
+{
+    struct slot slot = find_slot(args, NULL, 0, text[1]);
+    if (slot.option == NULL) {
+        return vs_fail(err, VS_INVALID, "unknown option %s; see --help", text);
+    }
+    return store(slot, text, text[2] != '\0' ? text + 2 : NULL, next, used_next, err);
+}
+
+static bool looks_like_option(const char *text)
+{
+    return text[0] == '-' && text[1] != '\0' && !(text[1] >= '0' && text[1] <= '9');
+}
+
+static enum vs_status parse_argv(
+    struct cli_args *args, int argc, char **argv, int first, struct vs_error *err)
+{
+    bool only_positionals = false;
+    for (int i = first; i < argc; i++) {
+        bool used_next = false;
+        const char *text = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+        if (only_positionals || !looks_like_option(text)) {
+            if (args->positional_count == ARGS_MAX_POSITIONALS) {
+                return vs_fail(err, VS_LIMIT, "more than %d arguments", ARGS_MAX_POSITIONALS);
+            }
+            args->positionals[args->positional_count++] = text;
+        } else if (strcmp(text, "--") == 0) {
+            only_positionals = true;
+        } else if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0) {
+            args->help = true;
+        } else if (text[1] == '-') {
+            VS_TRY(parse_long(args, text, next, &used_next, err));
+        } else {
+            VS_TRY(parse_short(args, text, next, &used_next, err));
+        }
+        i += used_next;
+    }
+    return VS_OK;
+}
+
+static const char *from_environment(const char *name)
+{
+    char variable[NAME_SIZE];
+    int n = snprintf(variable, sizeof variable, "VECSTORE_%s", name);
+    if (n < 0 || (size_t)n >= sizeof variable) {
+        return NULL;
+    }
+    for (char *c = variable; *c != '\0'; c++) {
+        if (*c == '-') {
+            *c = '_';
+        } else if (*c >= 'a' && *c <= 'z') {
+            *c = (char)(*c - 'a' + 'A');
+        }
+    }
+    const char *value = getenv(variable); // NOLINT(concurrency-mt-unsafe): no other thread runs yet
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static enum vs_status read_config(struct cli_args *args, struct vs_error *err)
+{
+    const char *path =
+        args->globals[CLI_CONFIG] != NULL ? args->globals[CLI_CONFIG] : from_environment("config");
+    if (path == NULL) {
+        return VS_OK;
+    }
+    const struct vs_env *env = vs_env_default();
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL) {
+        return vs_fail(err, VS_NOT_FOUND, "config file %s cannot be opened", path);
+    }
+    struct vs_buf text;
+    vs_buf_init(&text, env, (size_t)1 << 20);
+    enum vs_status status = VS_OK;
+    char part[4096];
+    size_t n;
+    while (status == VS_OK && (n = fread(part, 1, sizeof part, file)) > 0) {
+        status = vs_buf_append(&text, part, n, err);
+    }
+    vs_ignore(fclose(file) == 0 ? VS_OK : VS_UNAVAILABLE);
+    if (status == VS_OK) {
+        status = vs_json_parse(env, vs_buf_view(&text), path, NULL, &args->config, err);
+    }
+    if (status == VS_OK && !vs_json_is(vs_json_root(args->config), VS_JSON_OBJECT)) {
+        status =
+            vs_fail(err, VS_INVALID,
+                    "config file %s must hold one JSON object with option names as keys", path);
+    }
+    vs_buf_clear(&text);
+    return status;
+}
+
+// Switches may be true or false, values strings or numbers (kept as the text that the command line
+// would have).
+static const char *from_config(const struct cli_args *args,
+                               const char *name,
+                               char *number,
+                               size_t size)
+{
+    const struct vs_json *value =
+        args->config != NULL ? vs_json_get(vs_json_root(args->config), name) : NULL;
+    struct vs_str text;
+    int64_t integer;
+    double real;
+    bool flag;
+    if (value == NULL) {
+        return NULL;
+    }
+    if (vs_json_to_str(value, &text)) {
+        return text.ptr; // NUL-terminated by the parser
+    }
+    if (vs_json_to_bool(value, &flag)) {
+        return flag ? "true" : NULL;
+    }
+    if (vs_json_to_i64(value, &integer)) {
+        snprintf(number, size, "%lld", (long long)integer);
+        return number;
+    }
+    if (vs_json_to_f64(value, &real)) {
+        snprintf(number, size, "%.17g", real);
+        return number;
+    }
+    return NULL;
+}
+
+static void fill_defaults(struct cli_args *args,
+                          const struct cli_option *options,
+                          const char **values)
+{
+    static char numbers[ARGS_MAX_OPTIONS + CLI_GLOBAL_COUNT][32];
+    static size_t used;
+    for (int i = 0; options != NULL && options[i].name != NULL; i++) {
+        if (values[i] != NULL) {
+            continue;
+        }
+        values[i] = from_environment(options[i].name);
+        if (values[i] == NULL && used < sizeof numbers / sizeof numbers[0]) {
+            values[i] = from_config(args, options[i].name, numbers[used], sizeof numbers[used]);
+            used += values[i] == numbers[used];
+        }
+        if (options[i].value == NULL && values[i] != NULL &&
+            (strcmp(values[i], "0") == 0 || strcmp(values[i], "false") == 0)) {
+            values[i] = NULL;
+        }
+    }
+}
+
+enum vs_status cli_args_parse(struct cli_args *args,
+                              const struct cli_command *command,
+                              int argc,
+                              char **argv,
+                              int first,
+                              struct vs_error *err)
+{
+    memset(args, 0, sizeof *args);
+    args->options = command != NULL ? command->options : NULL;
+    VS_TRY(parse_argv(args, argc, argv, first, err));
+    VS_TRY(read_config(args, err));
+    fill_defaults(args, args->options, args->values);
+    fill_defaults(args, cli_globals, args->globals);
+    return VS_OK;
+}
+
+void cli_args_clear(struct cli_args *args)
+{
+    vs_json_free(args->config);
+    args->config = NULL;
+}
+
+const char *cli_text(const struct cli_args *args, const char *name)
+{
+    for (size_t i = 0; args->options != NULL && args->options[i].name != NULL; i++) {
+        if (strcmp(args->options[i].name, name) == 0) {
+            return args->values[i];
+        }
+    }
+    return NULL;
+}
+
+bool cli_switch(const struct cli_args *args, const char *name)
+{
+    return cli_text(args, name) != NULL;
+}
+
+const char *cli_global(const struct cli_args *args, enum cli_global option)
+{
+    return args->globals[option];
+}
+
+enum vs_status cli_number(const struct cli_args *args,
+                          const char *name,
+                          uint64_t fallback,
+                          uint64_t max,
+                          uint64_t *value_out,
+                          struct vs_error *err)
+{
+    const char *text = cli_text(args, name);
+    uint64_t value = fallback;
+    if (text != NULL) {
+        enum vs_status status = vs_parse_u64(vs_str_from_c(text), &value, err);
+        if (status != VS_OK) {
+            return vs_wrap(err, status, "--%s", name);
+        }
+    }
+    if (value > max) {
+        return vs_fail(err, VS_INVALID, "--%s %llu is above the limit of %llu", name,
+                       (unsigned long long)value, (unsigned long long)max);
+    }
+    *value_out = value;
+    return VS_OK;
+}
+
+enum vs_status cli_real(const struct cli_args *args,
+                        const char *name,
+                        double fallback,
+                        double *value_out,
+                        struct vs_error *err)
+{
+    const char *text = cli_text(args, name);
+    if (text == NULL) {
+        *value_out = fallback;
+        return VS_OK;
+    }
+    enum vs_status status = vs_parse_f64(vs_str_from_c(text), value_out, err);
+    return status == VS_OK ? VS_OK : vs_wrap(err, status, "--%s", name);
+}
+
+enum vs_status cli_bytes(const struct cli_args *args,
+                         const char *name,
+                         uint64_t *value_out,
+                         struct vs_error *err)
+{
+    const char *text = cli_text(args, name);
+    if (text == NULL) {
+        *value_out = 0;
+        return VS_OK;
+    }
+    enum vs_status status = vs_parse_size(vs_str_from_c(text), value_out, err);
+    return status == VS_OK ? VS_OK : vs_wrap(err, status, "--%s", name);
+}

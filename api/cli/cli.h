@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the commands share: the opened warehouse, output, progress. The command line is a client of
+ * api/vecstore.h.
+ */
+#ifndef VS_CLI_CLI_H
+#define VS_CLI_CLI_H
+
+#include "api/cli/args.h"
+#include "api/vecstore.h"
+
+#include <stdio.h>
+
+struct cli_context {
+    const struct vs_env *env;
+    struct cli_args args;
+    const struct cli_command *command;
+    struct vs_db *db;
+    struct vs_op op;      // progress bar and Ctrl-C
+    struct vs_buf report; // JSON of the last operation
+    struct vs_json_doc *doc;
+    bool json, quiet;
+};
+
+// Opens the warehouse of --warehouse.
+enum vs_status cli_open(struct cli_context *context, bool create, struct vs_error *err);
+
+// With --json prints context->report as one line; otherwise parses it and hands its root to render.
+enum vs_status cli_print(struct cli_context *context,
+                         void (*render)(const struct vs_json *root, FILE *out),
+                         struct vs_error *err);
+// The list "a,b" as an array; count_out 0 for NULL. At most max entries, in context memory until
+// exit.
+enum vs_status cli_split(
+    const char *text, struct vs_str *parts, size_t max, size_t *count_out, struct vs_error *err);
+
+// ---- render.c: pieces of text output ----
+struct vs_str render_str(const struct vs_json *object, const char *key); // "" when absent
+int64_t render_int(const struct vs_json *object, const char *key);       // 0 when absent
+double render_real(const struct vs_json *object, const char *key);
+bool render_bool(const struct vs_json *object, const char *key);
+void render_count(FILE *out, int64_t value); // 1,234,567
+void render_bytes(FILE *out, double bytes);  // 12.3 MiB
+void render_ms(FILE *out, double ms);        // 0.42 ms, 3.1 s
+// Prints text on one line, at most `width` characters (UTF-8 aware), newlines as blanks, control
+// characters as '?'.
+void render_line(FILE *out, struct vs_str text, size_t width);
+void render_wrapped(FILE *out, struct vs_str text, size_t indent, size_t width, size_t max_lines);
+size_t render_width(FILE *out); // columns of the terminal, 100 when it is none
+
+// ---- progress.c ----
+void cli_progress(void *ctx, const char *phase, uint64_t done, uint64_t total, const char *unit);
+void cli_progress_end(void); // clears the bar's line
+
+// Exit code of a status: 0 ok, 2 usage or bad input, 3 not found, 4 exists or conflict, 5 denied, 6
+// corrupt, 7 unsupported or limit, 8 unavailable or timeout, 9 cancelled, 10 out of memory, 11
+// unknown outcome, 70 internal.
+int cli_exit_code(enum vs_status status);
+
+extern const struct cli_command *const cli_commands[]; // NULL-terminated
+extern const struct cli_command cmd_table_create, cmd_table_list, cmd_table_describe,
+    cmd_table_snapshots, cmd_table_check, cmd_table_drop;
+extern const struct cli_command cmd_ingest, cmd_delete, cmd_get;
+extern const struct cli_command cmd_index_build, cmd_index_list, cmd_index_show, cmd_index_verify;
+extern const struct cli_command cmd_query, cmd_recall, cmd_serve, cmd_version;
+
+#endif

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/cli/cli.h"
+
+static const struct cli_option no_options[] = {{NULL, 0, NULL, NULL}};
+
+// ---- build ----
+
+static const struct cli_option build_options[] = {
+    {"lists", 0, "N", "number of inverted lists (default: from the number of rows)"},
+    {"memory", 0, "SIZE", "memory to use, as in 2GiB (default half of RAM)"},
+    {"min-recall", 0, "R", "recall@10 below which nothing is published (default 0.95, 0: no gate)"},
+    {"queries", 0, "FILE",
+     ".npy or .parquet of real queries to measure recall with (default: rows held out)"},
+    {"projection", 0, "NAME", "pca (default), opq or none"},
+    {"no-exact-rows", 0, NULL,
+     "leave the float32 vectors out of the index: smaller, scores from int8"},
+    {"seed", 0, "N", "of the training"},
+    {NULL, 0, NULL, NULL},
+};
+
+static void render_phases(const struct vs_json *phases, FILE *out)
+{
+    const struct vs_json *value;
+    struct vs_json_iter iter;
+    struct vs_str key;
+    bool first = true;
+    vs_json_iter_init(&iter, phases);
+    while (vs_json_iter_next(&iter, &key, &value)) {
+        double number;
+        if (vs_str_ends_with(key, VS_STR("_ms")) && vs_json_to_f64(value, &number)) {
+            fprintf(out, "%s%.*s ", first ? "  " : ", ", (int)(key.len - 3), key.ptr);
+            render_ms(out, number);
+            first = false;
+        }
+    }
+    if (!first) {
+        fputc('\n', out);
+    }
+}
+
+static void render_build(const struct vs_json *root, FILE *out)
+{
+    fprintf(out, "index %.*s over ", VS_STR_ARG(render_str(root, "index")));
+    render_count(out, render_int(root, "rows"));
+    fprintf(out, " rows published in ");
+    render_ms(out, render_real(root, "ms"));
+    fprintf(out, ", ");
+    render_bytes(out, render_real(root, "bytes"));
+    if (render_int(root, "lists") > 0) {
+        fprintf(out, "\n  %lld lists, %lld-byte codes, measured recall@10 %.3f\n",
+                (long long)render_int(root, "lists"), (long long)render_int(root, "m") / 2,
+                render_real(root, "recall_at_10"));
+    } else {
+        fprintf(out, "\n  a small table: vectors are scanned exactly\n");
+    }
+    render_phases(vs_json_get(root, "phases"), out);
+}
+
+static enum vs_status run_build(struct cli_context *context, struct vs_error *err)
+{
+    const struct cli_args *args = &context->args;
+    struct vs_index_options options = {
+        .size = sizeof options,
+        .table = args->positionals[0],
+        .queries = cli_text(args, "queries"),
+        .projection = cli_text(args, "projection"),
+        .no_exact_rows = cli_switch(args, "no-exact-rows"),
+        .op = &context->op,
+    };
+    uint64_t lists;
+    double recall;
+    VS_TRY(cli_number(args, "lists", 0, UINT32_MAX, &lists, err));
+    VS_TRY(cli_number(args, "seed", 0, UINT64_MAX, &options.seed, err));
+    VS_TRY(cli_bytes(args, "memory", &options.memory_bytes, err));
+    VS_TRY(cli_real(args, "min-recall", 0.95, &recall, err));
+    if (!(recall >= 0 && recall <= 1)) {
+        return vs_fail(err, VS_INVALID, "--min-recall %g: give a share from 0 to 1", recall);
+    }
+    options.list_count = (uint32_t)lists;
+    options.min_recall = recall > 0 ? (float)recall : -1.0F;
+    VS_TRY(cli_open(context, false, err));
+    VS_TRY(vs_db_build_index(context->db, &options, &context->report, err));
+    return cli_print(context, render_build, err);
+}
+
+const struct cli_command cmd_index_build = {
+    .group = "index",
+    .name = "build",
+    .usage = "NAME [options]",
+    .summary = "train, build, measure and publish an index of the newest snapshot",
+    .options = build_options,
+    .min_positionals = 1,
+    .max_positionals = 1,
+    .run = run_build};
+
+// ---- list ----
+
+static void render_list(const struct vs_json *root, FILE *out)
+{
+    const struct vs_json *entry, *indexes = vs_json_get(root, "indexes");
+    struct vs_json_iter iter;
+    if (vs_json_count(indexes) == 0) {
+        fprintf(out, "no index; queries scan exactly. Make one with: vecstore index build %.*s\n",
+                VS_STR_ARG(render_str(root, "table")));
+    }
+    vs_json_iter_init(&iter, indexes);
+    while (vs_json_iter_next(&iter, NULL, &entry)) {
+        struct vs_str problem = render_str(entry, "problem");
+        if (problem.len > 0) {
+            fprintf(out, "%.*s\n    cannot be used: %.*s\n", VS_STR_ARG(render_str(entry, "path")),
+                    VS_STR_ARG(problem));
+            continue;
+        }
+        fprintf(out, "%.*s  %.*s  ", VS_STR_ARG(render_str(entry, "uuid")),
+                VS_STR_ARG(render_str(entry, "created")));
+        render_count(out, render_int(entry, "rows"));
+        fprintf(out, " rows  ");
+        render_bytes(out, render_real(entry, "bytes"));
+        fprintf(out, "%s\n", render_bool(entry, "current") ? "  current" : "");
+    }
+}
+
+static enum vs_status run_list(struct cli_context *context, struct vs_error *err)
+{
+    VS_TRY(cli_open(context, false, err));
+    VS_TRY(vs_db_list_indexes(context->db, context->args.positionals[0], &context->report, err));
+    return cli_print(context, render_list, err);
+}
+
+const struct cli_command cmd_index_list = {
+    .group = "index",
+    .name = "list",
+    .usage = "NAME",
+    .summary = "index versions that the table knows, the current one first",
+    .options = no_options,
+    .min_positionals = 1,
+    .max_positionals = 1,
+    .run = run_list};
+
+// ---- show ----
+
+static void render_recall(const struct vs_json *column, FILE *out)
+{
+    const struct vs_json *point;
+    struct vs_json_iter iter;
+    int64_t last_k = -1;
+    vs_json_iter_init(&iter, vs_json_get(column, "recall"));
+    while (vs_json_iter_next(&iter, NULL, &point)) {
+        if (render_int(point, "k") != last_k) {
+            last_k = render_int(point, "k");
+            fprintf(out, "  recall@%lld measured: lists probed, rows re-ranked, share scanned\n",
+                    (long long)last_k);
+        }
+        double recall = render_real(point, "recall");
+        fprintf(out, "    %.4f  %6lld  %5lld  %5.2f %%  ", recall,
+                (long long)render_int(point, "nprobe"), (long long)render_int(point, "rerank"),
+                render_real(point, "scanned") * 100);
+        for (int i = 0; i < (int)(recall * 40); i++) {
+            fputc('#', out);
+        }
+        fputc('\n', out);
+    }
+}
+
+static void render_lists(const struct vs_json *column, FILE *out)
+{
+    const struct vs_json *bin;
+    struct vs_json_iter iter;
+    int64_t most = 1;
+    vs_json_iter_init(&iter, vs_json_get(column, "list_sizes"));
+    while (vs_json_iter_next(&iter, NULL, &bin)) {
+        most = render_int(bin, "lists") > most ? render_int(bin, "lists") : most;
+    }
+    if (vs_json_count(vs_json_get(column, "list_sizes")) > 0) {
+        fprintf(out, "  lists by number of rows (%lld empty)\n",
+                (long long)render_int(column, "empty_lists"));
+    }
+    vs_json_iter_init(&iter, vs_json_get(column, "list_sizes"));
+    while (vs_json_iter_next(&iter, NULL, &bin)) {
+        int64_t from = render_int(bin, "from"), lists = render_int(bin, "lists");
+        fprintf(out, "    %6lld …  %6lld  ", (long long)from, (long long)lists);
+        for (int64_t i = 0; i < lists * 40 / most; i++) {
+            fputc('#', out);
+        }
+        fputc('\n', out);
+    }
+}
+
+static void render_show(const struct vs_json *root, FILE *out)
+{
+    const struct vs_json *entry;
+    struct vs_json_iter iter;
+    fprintf(out, "index     %.*s\n", VS_STR_ARG(render_str(root, "uuid")));
+    fprintf(out, "file      %.*s\n", VS_STR_ARG(render_str(root, "path")));
+    fprintf(out, "built     %.*s from snapshot %.*s\n", VS_STR_ARG(render_str(root, "created")),
+            VS_STR_ARG(render_str(root, "snapshot_id")));
+    fprintf(out, "size      ");
+    render_bytes(out, render_real(root, "bytes"));
+    fprintf(out, " on disk, ");
+    render_bytes(out, render_real(root, "memory_bytes"));
+    fprintf(out, " in memory, ");
+    render_count(out, render_int(root, "rows"));
+    fprintf(out, " rows\n");
+    vs_json_iter_init(&iter, vs_json_get(root, "columns"));
+    while (vs_json_iter_next(&iter, NULL, &entry)) {
+        fprintf(out, "column    %.*s: %lld dimensions, %.*s, %lld lists, %lld-byte codes\n",
+                VS_STR_ARG(render_str(entry, "column")), (long long)render_int(entry, "dimension"),
+                VS_STR_ARG(render_str(entry, "metric")), (long long)render_int(entry, "lists"),
+                (long long)render_int(entry, "code_bytes"));
+        render_recall(entry, out);
+        render_lists(entry, out);
+    }
+    fprintf(out, "blobs\n");
+    vs_json_iter_init(&iter, vs_json_get(root, "blobs"));
+    while (vs_json_iter_next(&iter, NULL, &entry)) {
+        fprintf(out, "  %-28.*s ", VS_STR_ARG(render_str(entry, "type")));
+        render_bytes(out, render_real(entry, "bytes"));
+        fputc('\n', out);
+    }
+    const struct vs_json *coverage = vs_json_get(root, "coverage");
+    fprintf(out, "coverage  ");
+    render_count(out, render_int(coverage, "covered_rows"));
+    fprintf(out, " rows of the newest snapshot; ");
+    render_count(out, render_int(coverage, "uncovered_rows"));
+    fprintf(out, " newer ones are scanned exactly\n");
+}
+
+static enum vs_status run_show(struct cli_context *context, struct vs_error *err)
+{
+    VS_TRY(cli_open(context, false, err));
+    VS_TRY(vs_db_show_index(context->db, context->args.positionals[0], &context->report, err));
+    return cli_print(context, render_show, err);
+}
+
+const struct cli_command cmd_index_show = {
+    .group = "index",
+    .name = "show",
+    .usage = "NAME",
+    .summary = "the current index: sizes, recall curve, lists, coverage",
+    .options = no_options,
+    .min_positionals = 1,
+    .max_positionals = 1,
+    .run = run_show};
+
+// ---- verify ----
+
+static void render_verify(const struct vs_json *root, FILE *out)
+{
+    const struct vs_json *problem;
+    struct vs_json_iter iter;
+    const struct vs_json *problems = vs_json_get(root, "problems");
+    fprintf(out, "%zu blobs read\n", vs_json_count(vs_json_get(root, "blobs")));
+    vs_json_iter_init(&iter, problems);
+    while (vs_json_iter_next(&iter, NULL, &problem)) {
+        struct vs_str text = {"", 0};
+        vs_json_to_str(problem, &text);
+        fprintf(out, "  %.*s\n", VS_STR_ARG(text));
+    }
+    fprintf(out, vs_json_count(problems) == 0
+                     ? "the index is sound\n"
+                     : "the index is damaged; queries scan exactly until it is built again\n");
+}
+
+static enum vs_status run_verify(struct cli_context *context, struct vs_error *err)
+{
+    VS_TRY(cli_open(context, false, err));
+    enum vs_status found = vs_db_verify_index(context->db, context->args.positionals[0],
+                                              &context->op, &context->report, err);
+    if (context->report.len > 0 && (found == VS_OK || found == VS_CORRUPT)) {
+        struct vs_error printing = {0};
+        enum vs_status printed = cli_print(context, render_verify, &printing);
+        return found != VS_OK || printed == VS_OK ? found
+                                                  : vs_fail(err, printed, "%s", printing.message);
+    }
+    return found;
+}
+
+const struct cli_command cmd_index_verify = {
+    .group = "index",
+    .name = "verify",
+    .usage = "NAME",
+    .summary = "read every byte of the current index and check it",
+    .options = no_options,
+    .min_positionals = 1,
+    .max_positionals = 1,
+    .run = run_verify};

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/db.h"
+#include "api/id_texts.h"
+#include "ingest/write_job.h"
+#include "vecstore/iceberg/contract.h"
+
+struct filter_delete {
+    struct vs_db *db;
+    struct vs_match match;
+    const struct vs_op *op;
+};
+
+static enum vs_status find_matching(void *ctx,
+                                    const struct vs_table_metadata *base,
+                                    struct vs_arena *arena,
+                                    struct vs_position_delete **rows_out,
+                                    size_t *count_out,
+                                    struct vs_error *err)
+{
+    struct filter_delete *delete = ctx;
+    return vs_engine_match(delete->db->engine, base, &delete->match, delete->op, arena, rows_out,
+                           count_out, err);
+}
+
+static enum vs_status report_delete(const char *table,
+                                    const struct vs_delete_result *result,
+                                    struct vs_buf *report,
+                                    struct vs_error *err)
+{
+    struct vs_json_writer w;
+    vs_json_writer_init(&w, report, false);
+    vs_jw_object_begin(&w);
+    vs_report_c(&w, "table", table);
+    vs_report_id(&w, "snapshot_id", result->snapshot_id);
+    vs_report_u64(&w, "deleted", result->deleted);
+    vs_report_u64(&w, "not_found", result->not_found);
+    vs_jw_object_end(&w);
+    return vs_json_writer_finish(&w, err);
+}
+
+static enum vs_status delete_ids(struct vs_db *db,
+                                 const struct vs_delete_options *options,
+                                 struct vs_delete_result *result_out,
+                                 struct vs_error *err)
+{
+    struct vs_table *table = NULL;
+    struct vs_id_set *ids = NULL;
+    struct vs_delete_job job = {.table = options->table, .op = options->op};
+    VS_TRY(vs_catalog_load(db->catalog, options->table, &table, err));
+    enum vs_status status =
+        vs_id_texts_parse(db->env, table, options->ids, options->id_count, &ids, err);
+    if (status == VS_OK) {
+        job.ids = ids;
+        status = vs_delete_job_run(db->catalog, &job, result_out, err);
+    }
+    vs_id_set_free(ids);
+    vs_table_release(table);
+    return status;
+}
+
+static enum vs_status delete_matching(struct vs_db *db,
+                                      const struct vs_delete_options *options,
+                                      struct vs_delete_result *result_out,
+                                      struct vs_error *err)
+{
+    struct filter_delete delete = {
+        .db = db,
+        .match = {.filter = options->filter, .filter_json = options->filter_json},
+        .op = options->op};
+    struct vs_delete_job job = {
+        .table = options->table, .find = find_matching, .find_ctx = &delete, .op = options->op};
+    return vs_delete_job_run(db->catalog, &job, result_out, err);
+}
+
+enum vs_status vs_db_delete(struct vs_db *db,
+                            const struct vs_delete_options *options,
+                            struct vs_buf *report,
+                            struct vs_error *err)
+{
+    bool has_filter = options->filter != NULL || options->filter_json.len > 0;
+    if (has_filter == (options->id_count > 0)) {
+        return vs_fail(err, VS_INVALID, "deleting from table %s: give either ids or a filter",
+                       options->table);
+    }
+    struct vs_delete_result result;
+    VS_TRY(has_filter ? delete_matching(db, options, &result, err)
+                      : delete_ids(db, options, &result, err));
+    return report_delete(options->table, &result, report, err);
+}

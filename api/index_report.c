@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reports about index versions: list, show, verify. Shapes are documented in vecstore.h.
+#include "api/db.h"
+#include "index/index.h"
+#include "vecstore/format/puffin.h"
+#include "vecstore/iceberg/stats_file.h"
+
+#define HISTOGRAM_BINS 12
+
+// An index file of a table, opened for a report.
+struct opened {
+    struct vs_table *table;
+    struct vs_statistics entry;
+    struct vs_file *file;
+};
+
+static void close_opened(struct opened *opened)
+{
+    vs_file_close(opened->file);
+    vs_table_release(opened->table);
+}
+
+static enum vs_status open_file(struct vs_db *db,
+                                struct vs_str uri,
+                                struct vs_file **file_out,
+                                struct vs_error *err)
+{
+    struct vs_buf key;
+    vs_buf_init(&key, db->env, 8192);
+    enum vs_status status = vs_store_key(vs_catalog_store(db->catalog), uri, &key, err);
+    if (status == VS_OK) {
+        const char *text = vs_buf_c_str(&key);
+        status = text != NULL ? vs_file_open(vs_catalog_store(db->catalog), text, file_out, err)
+                              : vs_fail(err, VS_NO_MEMORY, "out of memory for a file name");
+    }
+    vs_buf_clear(&key);
+    return status;
+}
+
+static enum vs_status open_current(struct vs_db *db,
+                                   const char *table,
+                                   struct opened *opened,
+                                   struct vs_error *err)
+{
+    VS_TRY(vs_catalog_load(db->catalog, table, &opened->table, err));
+    const struct vs_table_metadata *metadata = opened->table->metadata;
+    if (!vs_stats_file_find(metadata, metadata->current_snapshot_id, &opened->entry)) {
+        return vs_fail(err, VS_NOT_FOUND,
+                       "table %s has no index; make one with vecstore index build %s", table,
+                       table);
+    }
+    enum vs_status status = open_file(db, opened->entry.path, &opened->file, err);
+    return status == VS_OK ? VS_OK
+                           : vs_wrap(err, status,
+                                     "the index of table %s is named in its metadata but cannot be "
+                                     "opened (queries scan exactly; build it again)",
+                                     table);
+}
+
+// ---- list ----
+
+static void report_facts(struct vs_json_writer *w, const struct vs_index_info *info)
+{
+    char uuid[VS_UUID_TEXT_SIZE];
+    uint64_t rows = 0;
+    for (size_t i = 0; i < info->segment_count; i++) {
+        rows += info->segments[i].row_count;
+    }
+    vs_uuid_format(info->index_uuid, uuid);
+    vs_report_c(w, "uuid", uuid);
+    vs_report_id(w, "snapshot_id", info->snapshot_id);
+    vs_report_u64(w, "rows", rows);
+    vs_report_u64(w, "bytes", info->file_size);
+    vs_report_time(w, "created", info->created_ms);
+}
+
+static enum vs_status open_index(struct vs_db *db,
+                                 const struct vs_table_metadata *metadata,
+                                 struct vs_file *file,
+                                 bool skip_lists,
+                                 struct vs_index **index_out,
+                                 struct vs_error *err)
+{
+    struct vs_index_open_options options = {
+        .table_uuid = &metadata->uuid, .skip_lists = skip_lists, .thread_count = db->thread_count};
+    return vs_index_open(db->env, file, &options, index_out, err);
+}
+
+static enum vs_status report_version(struct vs_db *db,
+                                     const struct vs_table_metadata *metadata,
+                                     struct vs_str path,
+                                     bool current,
+                                     struct vs_json_writer *w,
+                                     struct vs_error *err)
+{
+    struct vs_file *file = NULL;
+    struct vs_index *index = NULL;
+    struct vs_error problem = {0};
+    enum vs_status status = open_file(db, path, &file, &problem);
+    if (status == VS_OK) {
+        status = open_index(db, metadata, file, true, &index, &problem);
+    }
+    if (status != VS_NO_MEMORY) {
+        vs_jw_object_begin(w);
+        vs_report_str(w, "path", path);
+        vs_report_bool(w, "current", current);
+        if (status == VS_OK) {
+            report_facts(w, vs_index_info(index));
+        } else {
+            vs_report_c(w, "problem", problem.message);
+        }
+        vs_jw_object_end(w);
+    }
+    vs_index_close(index);
+    vs_file_close(file);
+    return status == VS_NO_MEMORY ? vs_fail(err, status, "%s", problem.message) : VS_OK;
+}
+
+static bool seen_before(const struct vs_table_metadata *metadata, size_t index)
+{
+    for (size_t i = index + 1; i < metadata->statistics_count; i++) {
+        if (vs_str_equal(metadata->statistics[i].path, metadata->statistics[index].path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum vs_status report_versions(struct vs_db *db,
+                                      const struct vs_table *table,
+                                      struct vs_json_writer *w,
+                                      struct vs_error *err)
+{
+    const struct vs_table_metadata *metadata = table->metadata;
+    struct vs_statistics current;
+    bool has_current = vs_stats_file_find(metadata, metadata->current_snapshot_id, &current);
+    if (has_current) {
+        VS_TRY(report_version(db, metadata, current.path, true, w, err));
+    }
+    for (size_t i = metadata->statistics_count; i > 0; i--) { // newest last in the metadata
+        struct vs_str path = metadata->statistics[i - 1].path;
+        bool is_current = has_current && vs_str_equal(path, current.path);
+        if (!is_current && vs_str_ends_with(path, VS_STR(VS_INDEX_FILE_SUFFIX)) &&
+            !seen_before(metadata, i - 1)) {
+            VS_TRY(report_version(db, metadata, path, false, w, err));
+        }
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_db_list_indexes(struct vs_db *db,
+                                  const char *table_name,
+                                  struct vs_buf *report,
+                                  struct vs_error *err)
+{
+    struct vs_table *table = NULL;
+    struct vs_json_writer w;
+    VS_TRY(vs_catalog_load(db->catalog, table_name, &table, err));
+    vs_json_writer_init(&w, report, false);
+    vs_jw_object_begin(&w);
+    vs_report_c(&w, "table", table_name);
+    vs_jw_key(&w, "indexes");
+    vs_jw_array_begin(&w);
+    enum vs_status status = report_versions(db, table, &w, err);
+    vs_jw_array_end(&w);
+    vs_jw_object_end(&w);
+    vs_table_release(table);
+    return status == VS_OK ? vs_json_writer_finish(&w, err) : status;
+}
+
+// ---- show ----
+
+static void report_blobs(struct vs_json_writer *w, const struct vs_puffin *puffin)
+{
+    vs_jw_key(w, "blobs");
+    vs_jw_array_begin(w);
+    for (size_t i = 0; i < puffin->blob_count; i++) {
+        vs_jw_object_begin(w);
+        vs_report_str(w, "type", puffin->blobs[i].type);
+        vs_report_u64(w, "bytes", puffin->blobs[i].length);
+        vs_jw_object_end(w);
+    }
+    vs_jw_array_end(w);
+}
+
+static void report_segments(struct vs_json_writer *w, const struct vs_index_info *info)
+{
+    vs_jw_key(w, "segments");
+    vs_jw_array_begin(w);
+    for (size_t i = 0; i < info->segment_count; i++) {
+        const struct vs_index_segment *segment = &info->segments[i];
+        vs_jw_object_begin(w);
+        vs_report_u64(w, "rows", segment->row_count);
+        vs_report_bool(w, "exact", segment->is_small);
+        vs_jw_key(w, "files");
+        vs_jw_array_begin(w);
+        for (size_t j = 0; j < segment->file_count; j++) {
+            vs_jw_object_begin(w);
+            vs_report_str(w, "path", segment->files[j].path);
+            vs_report_u64(w, "rows", segment->files[j].row_count);
+            vs_jw_object_end(w);
+        }
+        vs_jw_array_end(w);
+        vs_jw_object_end(w);
+    }
+    vs_jw_array_end(w);
+}
+
+static void report_curve(struct vs_json_writer *w, const struct vs_index_column *column)
+{
+    vs_jw_key(w, "recall");
+    vs_jw_array_begin(w);
+    for (size_t i = 0; i < column->recall_count; i++) {
+        const struct vs_recall_point *point = &column->recall[i];
+        vs_jw_object_begin(w);
+        vs_report_u64(w, "k", point->k);
+        vs_report_u64(w, "nprobe", point->nprobe);
+        vs_report_u64(w, "rerank", point->rerank);
+        vs_jw_key(w, "recall");
+        vs_jw_f32(w, point->recall);
+        vs_jw_key(w, "scanned");
+        vs_jw_f32(w, point->scanned_fraction);
+        vs_jw_object_end(w);
+    }
+    vs_jw_array_end(w);
+}
+
+// Counts of lists by size: bin b holds sizes in [2^b, 2^(b+1)), the last one everything above;
+// empty lists are counted apart.
+static enum vs_status report_histogram(struct vs_db *db,
+                                       const struct vs_index *index,
+                                       size_t column,
+                                       struct vs_json_writer *w,
+                                       struct vs_error *err)
+{
+    const struct vs_index_info *info = vs_index_info(index);
+    uint32_t lists = info->columns[column].list_count;
+    uint64_t bins[HISTOGRAM_BINS] = {0}, empty = 0;
+    uint32_t *sizes = vs_alloc_zeroed(db->env, (size_t)lists + 1, sizeof *sizes);
+    if (sizes == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "out of memory for the sizes of %u lists", lists);
+    }
+    enum vs_status status = VS_OK;
+    for (size_t segment = 0; status == VS_OK && lists > 0 && segment < info->segment_count;
+         segment++) {
+        if (info->segments[segment].is_small) {
+            continue;
+        }
+        status = vs_index_list_sizes(index, segment, column, sizes, err);
+        for (uint32_t i = 0; status == VS_OK && i < lists; i++) {
+            unsigned bin = sizes[i] == 0 ? 0 : 31U - (unsigned)__builtin_clz(sizes[i]);
+            bins[bin < HISTOGRAM_BINS ? bin : HISTOGRAM_BINS - 1] += sizes[i] != 0;
+            empty += sizes[i] == 0;
+        }
+    }
+    vs_free(db->env, sizes);
+    vs_report_u64(w, "empty_lists", empty);
+    vs_jw_key(w, "list_sizes");
+    vs_jw_array_begin(w);
+    for (unsigned b = 0; b < HISTOGRAM_BINS; b++) {
+        if (bins[b] > 0) {
+            vs_jw_object_begin(w);
+            vs_report_u64(w, "from", UINT64_C(1) << b);
+            vs_report_u64(w, "lists", bins[b]);
+            vs_jw_object_end(w);
+        }
+    }
+    vs_jw_array_end(w);
+    return status;
+}
+
+static enum vs_status report_column(struct vs_db *db,
+                                    const struct vs_index *index,
+                                    size_t i,
+                                    struct vs_json_writer *w,
+                                    struct vs_error *err)
+{
+    const struct vs_index_column *column = &vs_index_info(index)->columns[i];
+    vs_jw_object_begin(w);
+    vs_report_str(w, "column", column->name);
+    vs_report_u64(w, "dimension", column->dim);
+    vs_report_c(w, "metric", vs_metric_name(column->metric));
+    vs_report_str(w, "model_id", column->model_id);
+    vs_report_u64(w, "lists", column->list_count);
+    vs_report_u64(w, "code_bytes", column->m / 2);
+    vs_report_u64(w, "projected_dimension", column->proj_dim);
+    vs_report_bool(w, "exact_rows", column->has_exact_rows);
+    VS_TRY(report_histogram(db, index, i, w, err));
+    report_curve(w, column);
+    vs_jw_object_end(w);
+    return VS_OK;
+}
+
+static enum vs_status report_index(struct vs_db *db,
+                                   const struct opened *opened,
+                                   const struct vs_index *index,
+                                   const struct vs_puffin *puffin,
+                                   struct vs_json_writer *w,
+                                   struct vs_error *err)
+{
+    const struct vs_index_info *info = vs_index_info(index);
+    struct vs_index_coverage coverage = {0};
+    VS_TRY(vs_engine_coverage(db->engine, opened->table->name, &coverage, err));
+    vs_jw_object_begin(w);
+    vs_report_c(w, "table", opened->table->name);
+    report_facts(w, info);
+    vs_report_str(w, "path", opened->entry.path);
+    vs_report_u64(w, "memory_bytes", info->memory_bytes);
+    vs_jw_key(w, "columns");
+    vs_jw_array_begin(w);
+    for (size_t i = 0; i < info->column_count; i++) {
+        VS_TRY(report_column(db, index, i, w, err));
+    }
+    vs_jw_array_end(w);
+    report_segments(w, info);
+    report_blobs(w, puffin);
+    vs_jw_key(w, "build");
+    vs_jw_raw(w, info->build_json.len > 0 ? info->build_json : VS_STR("null"));
+    vs_jw_key(w, "coverage");
+    vs_jw_object_begin(w);
+    vs_report_u64(w, "covered_files", coverage.covered_files);
+    vs_report_u64(w, "covered_rows", coverage.covered_rows);
+    vs_report_u64(w, "uncovered_files", coverage.uncovered_files);
+    vs_report_u64(w, "uncovered_rows", coverage.uncovered_rows);
+    vs_jw_object_end(w);
+    vs_jw_object_end(w);
+    return vs_json_writer_finish(w, err);
+}
+
+enum vs_status vs_db_show_index(struct vs_db *db,
+                                const char *table,
+                                struct vs_buf *report,
+                                struct vs_error *err)
+{
+    struct opened opened = {0};
+    struct vs_index *index = NULL;
+    struct vs_puffin puffin = {0};
+    struct vs_json_writer w;
+    vs_json_writer_init(&w, report, false);
+    enum vs_status status = open_current(db, table, &opened, err);
+    if (status == VS_OK) {
+        status = vs_puffin_read(db->env, opened.file, &puffin, err);
+    }
+    if (status == VS_OK) {
+        status = open_index(db, opened.table->metadata, opened.file, false, &index, err);
+    }
+    if (status == VS_OK) {
+        status = report_index(db, &opened, index, &puffin, &w, err);
+    }
+    vs_index_close(index);
+    vs_puffin_clear(&puffin);
+    close_opened(&opened);
+    return status;
+}
+
+enum vs_status vs_db_verify_index(struct vs_db *db,
+                                  const char *table,
+                                  const struct vs_op *op,
+                                  struct vs_buf *report,
+                                  struct vs_error *err)
+{
+    struct opened opened = {0};
+    enum vs_status status = open_current(db, table, &opened, err);
+    if (status == VS_OK && opened.file->size != opened.entry.file_size) {
+        status = vs_fail(
+            err, VS_CORRUPT,
+            "the index of table %s is %llu bytes long, its metadata says %llu; build it again",
+            table, (unsigned long long)opened.file->size,
+            (unsigned long long)opened.entry.file_size);
+    }
+    if (status == VS_OK) {
+        status = vs_index_verify(db->env, opened.file, op, report, err);
+    }
+    close_opened(&opened);
+    return status;
+}

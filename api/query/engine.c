@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/query/engine_internal.h"
+#include "vecstore/base/pool.h"
+
+#include <string.h>
+
+#define TABLES_MAX 256
+#define DEFAULT_CACHE_BYTES (UINT64_C(1) << 30)
+
+enum vs_status vs_engine_open(struct vs_catalog *catalog,
+                              const struct vs_engine_options *options,
+                              struct vs_engine **engine_out,
+                              struct vs_error *err)
+{
+    const struct vs_env *env = vs_catalog_env(catalog);
+    struct vs_engine *engine = vs_alloc_zeroed(env, 1, sizeof *engine);
+    if (engine == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "query engine: out of memory");
+    }
+    engine->env = env;
+    engine->catalog = catalog;
+    engine->store = vs_catalog_store(catalog);
+    engine->thread_count =
+        options != NULL && options->thread_count > 0 ? options->thread_count : vs_cpu_count();
+    uint64_t limit =
+        options != NULL && options->cache_bytes > 0 ? options->cache_bytes : DEFAULT_CACHE_BYTES;
+    enum vs_status status = vs_query_cache_open(env, limit, &engine->cache, err);
+    if (status != VS_OK) {
+        vs_free(env, engine);
+        return status;
+    }
+    pthread_mutex_init(&engine->lock, NULL);
+    *engine_out = engine;
+    return VS_OK;
+}
+
+void vs_engine_close(struct vs_engine *engine)
+{
+    if (engine == NULL) {
+        return;
+    }
+    vs_query_cache_close(engine->cache);
+    while (engine->tables != NULL) {
+        struct vs_engine_table *next = engine->tables->next;
+        vs_table_release(engine->tables->table);
+        vs_free(engine->env, engine->tables);
+        engine->tables = next;
+    }
+    while (engine->scratches != NULL) {
+        struct vs_engine_scratch *next = engine->scratches->next;
+        vs_index_scratch_free(engine->scratches->scratch);
+        vs_free(engine->env, engine->scratches);
+        engine->scratches = next;
+    }
+    pthread_mutex_destroy(&engine->lock);
+    vs_free(engine->env, engine);
+}
+
+// "passages" is short for "default.passages".
+static bool is_named(const struct vs_engine_table *entry, const char *name)
+{
+    const char *full = entry->table->name;
+    return strcmp(full, name) == 0 ||
+           (strchr(name, '.') == NULL && strncmp(full, "default.", 8) == 0 &&
+            strcmp(full + 8, name) == 0);
+}
+
+// Copies the entry out; its table is retained.
+static bool known_table(struct vs_engine *engine,
+                        const char *name,
+                        struct vs_engine_table *known_out)
+{
+    bool found = false;
+    pthread_mutex_lock(&engine->lock);
+    for (struct vs_engine_table *entry = engine->tables; entry != NULL && !found;
+         entry = entry->next) {
+        if (is_named(entry, name)) {
+            entry->used = ++engine->clock;
+            *known_out = *entry;
+            known_out->table = vs_table_retain(entry->table);
+            found = true;
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return found;
+}
+
+static enum vs_status read_head(struct vs_engine *engine,
+                                const struct vs_table *table,
+                                uint8_t head_out[VS_TABLE_HEAD],
+                                size_t *len_out,
+                                struct vs_error *err)
+{
+    struct vs_file *file = NULL;
+    struct vs_buf key;
+    vs_buf_init(&key, engine->env, 1 << 16);
+    enum vs_status status =
+        vs_store_key(engine->store, vs_str_from_c(table->metadata_uri), &key, err);
+    if (status == VS_OK) {
+        status = vs_file_open(engine->store, (const char *)key.data, &file, err);
+    }
+    if (status == VS_OK) {
+        size_t len = file->size < VS_TABLE_HEAD ? (size_t)file->size : VS_TABLE_HEAD;
+        status = vs_file_read(file, 0, len, head_out, err);
+        *len_out = status == VS_OK ? len : 0;
+    }
+    vs_file_close(file);
+    vs_buf_clear(&key);
+    return status;
+}
+
+// NOT_FOUND is a "no": the table was dropped.
+static enum vs_status is_current(struct vs_engine *engine,
+                                 const struct vs_engine_table *known,
+                                 bool *current_out,
+                                 struct vs_error *err)
+{
+    uint8_t head[VS_TABLE_HEAD];
+    size_t len = 0;
+    enum vs_status status = vs_catalog_is_current(engine->catalog, known->table, current_out, err);
+    if (status == VS_OK && *current_out) {
+        status = read_head(engine, known->table, head, &len, err);
+        *current_out =
+            status == VS_OK && len == known->head_len && memcmp(head, known->head, len) == 0;
+    }
+    if (status == VS_NOT_FOUND) {
+        *current_out = false;
+        return VS_OK;
+    }
+    return status;
+}
+
+// Takes the entry with this name, else the longest unused one when there are too many.
+static struct vs_engine_table *take_place(struct vs_engine *engine, const char *name)
+{
+    struct vs_engine_table **place = NULL;
+    for (struct vs_engine_table **link = &engine->tables; *link != NULL; link = &(*link)->next) {
+        if (is_named(*link, name)) {
+            place = link;
+            break;
+        }
+        if (engine->table_count >= TABLES_MAX &&
+            (place == NULL || (*link)->used < (*place)->used)) {
+            place = link;
+        }
+    }
+    if (place == NULL) {
+        return NULL;
+    }
+    struct vs_engine_table *entry = *place;
+    *place = entry->next;
+    engine->table_count--;
+    return entry;
+}
+
+static void forget_table(struct vs_engine *engine, const char *name)
+{
+    struct vs_table *old = NULL;
+    pthread_mutex_lock(&engine->lock);
+    for (struct vs_engine_table **link = &engine->tables; *link != NULL; link = &(*link)->next) {
+        if (is_named(*link, name)) {
+            struct vs_engine_table *entry = *link;
+            *link = entry->next;
+            engine->table_count--;
+            old = entry->table;
+            vs_free(engine->env, entry);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+    vs_table_release(old);
+}
+
+static enum vs_status remember_table(struct vs_engine *engine,
+                                     struct vs_table *table,
+                                     struct vs_error *err)
+{
+    struct vs_engine_table *fresh = vs_alloc_zeroed(engine->env, 1, sizeof *fresh);
+    if (fresh == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "query engine: out of memory");
+    }
+    enum vs_status status = read_head(engine, table, fresh->head, &fresh->head_len, err);
+    if (status != VS_OK) {
+        vs_free(engine->env, fresh);
+        return status;
+    }
+    fresh->table = vs_table_retain(table);
+    pthread_mutex_lock(&engine->lock);
+    struct vs_engine_table *old = take_place(engine, table->name);
+    fresh->used = ++engine->clock;
+    fresh->next = engine->tables;
+    engine->tables = fresh;
+    engine->table_count++;
+    pthread_mutex_unlock(&engine->lock);
+    if (old != NULL) {
+        vs_table_release(old->table);
+        vs_free(engine->env, old);
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_engine_table(struct vs_engine *engine,
+                               const char *name,
+                               struct vs_table **table_out,
+                               struct vs_error *err)
+{
+    if (name == NULL) {
+        return vs_fail(err, VS_INVALID, "no table is named");
+    }
+    VS_TRY(vs_table_name_check(name, err));
+    struct vs_engine_table known;
+    if (known_table(engine, name, &known)) {
+        bool current = false;
+        enum vs_status status = is_current(engine, &known, &current, err);
+        if (status == VS_OK && current) {
+            *table_out = known.table;
+            return VS_OK;
+        }
+        vs_table_release(known.table);
+        VS_TRY(status);
+    }
+    struct vs_table *table = NULL;
+    enum vs_status status = vs_catalog_load(engine->catalog, name, &table, err);
+    if (status != VS_OK) {
+        forget_table(engine, name);
+        return status;
+    }
+    status = remember_table(engine, table, err);
+    if (status != VS_OK) {
+        vs_table_release(table);
+        return status;
+    }
+    *table_out = table;
+    return VS_OK;
+}
+
+enum vs_status vs_engine_take_scratch(struct vs_engine *engine,
+                                      struct vs_engine_scratch **scratch_out,
+                                      struct vs_error *err)
+{
+    pthread_mutex_lock(&engine->lock);
+    struct vs_engine_scratch *entry = engine->scratches;
+    if (entry != NULL) {
+        engine->scratches = entry->next;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    if (entry == NULL) {
+        entry = vs_alloc_zeroed(engine->env, 1, sizeof *entry);
+        if (entry == NULL) {
+            return vs_fail(err, VS_NO_MEMORY, "query engine: out of memory");
+        }
+        enum vs_status status = vs_index_scratch_new(engine->env, &entry->scratch, err);
+        if (status != VS_OK) {
+            vs_free(engine->env, entry);
+            return status;
+        }
+    }
+    *scratch_out = entry;
+    return VS_OK;
+}
+
+void vs_engine_give_scratch(struct vs_engine *engine, struct vs_engine_scratch *scratch)
+{
+    if (scratch == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&engine->lock);
+    scratch->next = engine->scratches;
+    engine->scratches = scratch;
+    pthread_mutex_unlock(&engine->lock);
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files of the query engine share: the engine, and what a request gets from it. Private to
+ * api/query.
+ */
+#ifndef VS_QUERY_ENGINE_INTERNAL_H
+#define VS_QUERY_ENGINE_INTERNAL_H
+
+#include "api/query/engine.h"
+#include "api/query/query_cache.h"
+#include "index/index.h"
+
+#include <pthread.h>
+
+#define VS_TABLE_HEAD 512
+
+struct vs_engine_table {
+    struct vs_table *table;
+    // The first bytes of its metadata file (they hold the table's uuid): a table that was dropped
+    // and made anew under the same name can have the same version number.
+    uint8_t head[VS_TABLE_HEAD];
+    size_t head_len;
+    uint64_t used; // engine.clock at the last use
+    struct vs_engine_table *next;
+};
+
+struct vs_engine_scratch {
+    struct vs_index_scratch *scratch;
+    struct vs_engine_scratch *next;
+};
+
+struct vs_engine {
+    const struct vs_env *env;
+    struct vs_catalog *catalog;
+    struct vs_store *store;
+    size_t thread_count;
+    struct vs_query_cache *cache;
+    pthread_mutex_t lock; // guards what follows
+    struct vs_engine_table *tables;
+    size_t table_count;
+    uint64_t clock;
+    struct vs_engine_scratch *scratches;
+};
+
+// The newest state of a table (one probe of the catalog when it is known); the caller releases it.
+enum vs_status vs_engine_table(struct vs_engine *engine,
+                               const char *name,
+                               struct vs_table **table_out,
+                               struct vs_error *err);
+// Working memory of one thread, from a pool.
+enum vs_status vs_engine_take_scratch(struct vs_engine *engine,
+                                      struct vs_engine_scratch **scratch_out,
+                                      struct vs_error *err);
+void vs_engine_give_scratch(struct vs_engine *engine,
+                            struct vs_engine_scratch *scratch); // accepts NULL
+
+static inline double vs_ms_since(const struct vs_env *env, int64_t start_ns)
+{
+    return (double)(vs_monotonic_ns(env) - start_ns) / 1e6;
+}
+
+#endif

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The index of a view: opened once per file through the cache, mapped onto the snapshot's data
+ * files.
+ */
+#include "api/query/query_view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct opened_index { // value of the cache
+    struct vs_file *file;
+    struct vs_index *index; // NULL: cannot be used, see problem
+    char problem[VS_ERROR_MESSAGE_SIZE];
+};
+
+struct open_request {
+    const struct vs_view *view;
+    const struct vs_statistics *found;
+};
+
+static void free_opened(const struct vs_env *env, void *value)
+{
+    struct opened_index *opened = (struct opened_index *)value;
+    vs_index_close(opened->index);
+    vs_file_close(opened->file);
+    vs_free(env, opened);
+}
+
+// Failures that say nothing about the index file itself.
+static bool is_fatal(enum vs_status status)
+{
+    return status == VS_NO_MEMORY || status == VS_TIMEOUT || status == VS_CANCELLED;
+}
+
+static enum vs_status open_file(const struct vs_view *view,
+                                const struct vs_statistics *found,
+                                struct opened_index *opened,
+                                struct vs_error *err)
+{
+    struct vs_engine *engine = view->engine;
+    struct vs_buf key;
+    vs_buf_init(&key, engine->env, 1 << 16);
+    enum vs_status status = vs_store_key(engine->store, found->path, &key, err);
+    if (status == VS_OK) {
+        status = vs_file_open(engine->store, (const char *)key.data, &opened->file, err);
+    }
+    vs_buf_clear(&key);
+    if (status == VS_OK && found->file_size != 0 && opened->file->size != found->file_size) {
+        status =
+            vs_fail(err, VS_CORRUPT, "index %.*s has %llu bytes, the table's metadata says %llu",
+                    VS_STR_ARG(found->path), (unsigned long long)opened->file->size,
+                    (unsigned long long)found->file_size);
+    }
+    if (status == VS_OK) {
+        const struct vs_index_open_options options = {.table_uuid = &view->metadata->uuid,
+                                                      .thread_count = engine->thread_count};
+        status = vs_index_open(engine->env, opened->file, &options, &opened->index, err);
+    }
+    return status;
+}
+
+// An unusable index is a value too: it is not tried again on each query. What may pass
+// (UNAVAILABLE) fails and is tried again.
+static enum vs_status make_opened(void *ctx,
+                                  void **value_out,
+                                  size_t *bytes_out,
+                                  struct vs_error *err)
+{
+    const struct open_request *request = (const struct open_request *)ctx;
+    const struct vs_env *env = request->view->engine->env;
+    struct opened_index *opened = vs_alloc_zeroed(env, 1, sizeof *opened);
+    if (opened == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "index: out of memory");
+    }
+    struct vs_error why = {0};
+    enum vs_status status = open_file(request->view, request->found, opened, &why);
+    if (is_fatal(status) || status == VS_UNAVAILABLE) {
+        free_opened(env, opened);
+        return vs_fail(err, status, "%s", why.message);
+    }
+    if (status != VS_OK) {
+        snprintf(opened->problem, sizeof opened->problem, "%s", why.message);
+        vs_log(env, VS_LOG_WARN, "query", "index_unusable",
+               "path=%.*s status=%s reason=\"%s\" effect=\"exact scans\"",
+               VS_STR_ARG(request->found->path), vs_status_name(status), why.message);
+        vs_file_close(opened->file);
+        opened->file = NULL;
+    }
+    *value_out = opened;
+    *bytes_out = sizeof *opened +
+                 (opened->index != NULL ? (size_t)vs_index_info(opened->index)->memory_bytes : 0);
+    return VS_OK;
+}
+
+static int compare_by_path(const void *a, const void *b)
+{
+    const struct vs_view_file *const *x = (const struct vs_view_file *const *)a;
+    const struct vs_view_file *const *y = (const struct vs_view_file *const *)b;
+    return vs_str_compare((*x)->data->path, (*y)->data->path);
+}
+
+static struct vs_view_file *find_path(struct vs_view_file **by_path,
+                                      size_t count,
+                                      struct vs_str path)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = vs_str_compare(by_path[middle]->data->path, path);
+        if (order == 0) {
+            return by_path[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+static void map_segment(struct vs_view *view, size_t s, struct vs_view_file **by_path)
+{
+    const struct vs_index_segment *segment = &view->info->segments[s];
+    struct vs_view_segment *mapped = &view->segments[s];
+    for (size_t i = 0; i < segment->file_count; i++) {
+        const struct vs_index_file_ref *ref = &segment->files[i];
+        struct vs_view_file *file = find_path(by_path, view->file_count, ref->path);
+        mapped->files[i] = VS_NO_FILE;
+        if (file == NULL || file->segment != VS_NO_SEGMENT || file->row_count != ref->row_count ||
+            file->data->sequence_number != ref->sequence_number) {
+            continue;
+        }
+        mapped->files[i] = (size_t)(file - view->files);
+        mapped->covered_rows += file->row_count;
+        mapped->used = true;
+        file->segment = s;
+        file->first_row = ref->first_row;
+        view->covered_files++;
+        view->covered_rows += file->row_count;
+    }
+}
+
+static enum vs_status map_files(struct vs_view *view, struct vs_error *err)
+{
+    struct vs_view_file **by_path =
+        vs_arena_alloc_array(&view->arena, view->file_count, sizeof *by_path);
+    view->segment_count = view->info->segment_count;
+    view->segments =
+        vs_arena_alloc_array(&view->arena, view->segment_count, sizeof *view->segments);
+    if (by_path == NULL || view->segments == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "query plan: out of memory");
+    }
+    for (size_t i = 0; i < view->file_count; i++) {
+        by_path[i] = &view->files[i];
+    }
+    qsort(by_path, view->file_count, sizeof(by_path[0]), compare_by_path);
+    for (size_t s = 0; s < view->segment_count; s++) {
+        view->segments[s].files =
+            vs_arena_alloc_array(&view->arena, view->info->segments[s].file_count, sizeof(size_t));
+        if (view->segments[s].files == NULL) {
+            return vs_fail(err, VS_NO_MEMORY, "query plan: out of memory");
+        }
+        map_segment(view, s, by_path);
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_view_attach_index(struct vs_view *view,
+                                    const struct vs_op *op,
+                                    struct vs_error *err)
+{
+    struct vs_statistics found;
+    if (view->snapshot_id == VS_NO_SNAPSHOT ||
+        !vs_stats_file_find(view->metadata, view->snapshot_id, &found)) {
+        return VS_OK;
+    }
+    char uuid[VS_UUID_TEXT_SIZE];
+    vs_uuid_format(view->metadata->uuid, uuid);
+    struct vs_str key =
+        vs_arena_printf(&view->arena, "index|%s|%.*s", uuid, VS_STR_ARG(found.path));
+    if (key.ptr == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "query plan: out of memory");
+    }
+    struct open_request request = {view, &found};
+    const struct vs_cache_maker maker = {make_opened, free_opened, &request, op};
+    struct vs_error why = {0};
+    enum vs_status status =
+        vs_query_cache_get(view->engine->cache, key, &maker, &view->index_ref, &why);
+    if (is_fatal(status)) {
+        return vs_fail(err, status, "%s", why.message);
+    }
+    if (status != VS_OK) {
+        view->retry_index = true;
+        snprintf(view->problem, sizeof view->problem, "%s", why.message);
+        vs_log(view->engine->env, VS_LOG_WARN, "query", "index_unreachable",
+               "path=%.*s status=%s reason=\"%s\" effect=\"exact scans\"", VS_STR_ARG(found.path),
+               vs_status_name(status), why.message);
+        return VS_OK;
+    }
+    const struct opened_index *opened = (const struct opened_index *)view->index_ref.value;
+    if (opened->index == NULL) {
+        snprintf(view->problem, sizeof view->problem, "%s", opened->problem);
+        return VS_OK;
+    }
+    view->index = opened->index;
+    view->info = vs_index_info(opened->index);
+    vs_uuid_format(view->info->index_uuid, view->index_uuid);
+    return map_files(view, err);
+}
+
+size_t vs_view_index_column(const struct vs_view *view,
+                            const struct vs_vector_contract *contract,
+                            const char **reason_out)
+{
+    *reason_out = "the table has no index";
+    if (view->index == NULL) {
+        *reason_out = view->problem[0] != '\0' ? view->problem : *reason_out;
+        return SIZE_MAX;
+    }
+    *reason_out = "the index does not have this vector column";
+    for (size_t i = 0; i < view->info->column_count; i++) {
+        const struct vs_index_column *column = &view->info->columns[i];
+        if (column->field_id != contract->field_id) {
+            continue;
+        }
+        enum vs_metric metric;
+        if (vs_metric_parse(contract->metric, &metric, NULL) != VS_OK || metric != column->metric ||
+            column->dim != contract->dimension || column->normalized != contract->normalized) {
+            *reason_out =
+                "the index was built for another dimension or metric than the table has now";
+            return SIZE_MAX;
+        }
+        *reason_out = "";
+        return i;
+    }
+    return SIZE_MAX;
+}
+
+bool vs_view_stores_field(const struct vs_view *view, const struct vs_field *field)
+{
+    for (size_t i = 0; view->info != NULL && i < view->info->field_count; i++) {
+        const struct vs_field *stored = &view->info->fields[i];
+        if (stored->id == field->id) {
+            return stored->kind == field->kind && stored->precision == field->precision &&
+                   stored->scale == field->scale &&
+                   (field->kind != VS_KIND_LIST || stored->element_kind == field->element_kind);
+        }
+    }
+    return false;
+}
+
+bool vs_view_locate(const struct vs_view *view,
+                    size_t segment,
+                    uint64_t row,
+                    size_t *file_out,
+                    uint64_t *position_out)
+{
+    const struct vs_index_segment *source = &view->info->segments[segment];
+    size_t low = 0, high = source->file_count;
+    while (low < high) { // the last file that starts at or before row
+        size_t middle = low + (high - low) / 2;
+        if (source->files[middle].first_row > row) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    if (low == 0 || view->segments[segment].files[low - 1] == VS_NO_FILE ||
+        row - source->files[low - 1].first_row >= source->files[low - 1].row_count) {
+        return false;
+    }
+    *file_out = view->segments[segment].files[low - 1];
+    *position_out = row - source->files[low - 1].first_row;
+    return true;
+}
+
+bool vs_view_is_deleted(const struct vs_view_file *file, uint64_t position)
+{
+    size_t low = 0, high = file->deleted_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (file->deleted[middle] < position) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < file->deleted_count && file->deleted[low] == position;
+}

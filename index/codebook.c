@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Life of a codebook: bounds, memory, derived int8 forms, model id. The bytes are
+// codebook_blob.c's, the arithmetic codebook_assign.c's.
+#include "index/codebook.h"
+
+#include "index/codebook_internal.h"
+#include "simd/kernels.h"
+#include "vecstore/base/checked.h"
+#include "vecstore/base/crypto.h"
+
+#include <string.h>
+
+static const char *const METRIC_NAMES[] = {"cosine", "ip", "l2"};
+
+const char *vs_metric_name(enum vs_metric metric)
+{
+    return (size_t)metric < 3 ? METRIC_NAMES[metric] : "unknown";
+}
+
+enum vs_status vs_metric_parse(struct vs_str text, enum vs_metric *metric_out, struct vs_error *err)
+{
+    for (int i = 0; i < 3; i++) {
+        if (vs_str_equal_c(text, METRIC_NAMES[i])) {
+            *metric_out = (enum vs_metric)i;
+            return VS_OK;
+        }
+    }
+    return vs_fail(err, VS_INVALID, "metric '%.*s' is not known; use cosine, ip or l2",
+                   VS_STR_ARG(text));
+}
+
+enum vs_status vs_codebook_validate_counts(const struct vs_codebook *codebook,
+                                           enum vs_status code,
+                                           const char *what,
+                                           struct vs_error *err)
+{
+    if (codebook->dim == 0 || codebook->dim > VS_DIM_MAX) {
+        return vs_fail(err, code, "%s: dimension %u is not within 1..%d", what, codebook->dim,
+                       VS_DIM_MAX);
+    }
+    if (codebook->m < 2 || codebook->m > VS_M_MAX || codebook->m % 2 != 0) {
+        return vs_fail(err, code, "%s: m = %u is not an even number within 2..%d", what,
+                       codebook->m, VS_M_MAX);
+    }
+    if (codebook->sub_dim == 0 || codebook->proj_dim > VS_PROJ_DIM_MAX ||
+        (uint64_t)codebook->m * codebook->sub_dim != codebook->proj_dim) {
+        return vs_fail(err, code,
+                       "%s: projected dimension %u is not m * sub_dim = %u * %u, at most %d", what,
+                       codebook->proj_dim, codebook->m, codebook->sub_dim, VS_PROJ_DIM_MAX);
+    }
+    if (codebook->list_count == 0 || codebook->list_count > VS_LIST_MAX ||
+        codebook->super_count == 0 || codebook->super_count > codebook->list_count) {
+        return vs_fail(err, code,
+                       "%s: %u lists in %u super-clusters are not within 1..%u lists, at least one "
+                       "per super-cluster",
+                       what, codebook->list_count, codebook->super_count, VS_LIST_MAX);
+    }
+    if ((unsigned)codebook->metric > VS_METRIC_L2) {
+        return vs_fail(err, code, "%s: metric %u is not known", what, (unsigned)codebook->metric);
+    }
+    return VS_OK;
+}
+
+size_t vs_codebook_projection_len(const struct vs_codebook *codebook)
+{
+    return (size_t)codebook->proj_dim * codebook->dim;
+}
+
+size_t vs_codebook_super_len(const struct vs_codebook *codebook)
+{
+    return (size_t)codebook->super_count * codebook->proj_dim;
+}
+
+size_t vs_codebook_centroid_len(const struct vs_codebook *codebook)
+{
+    return (size_t)codebook->list_count * codebook->proj_dim;
+}
+
+size_t vs_codebook_pq_len(const struct vs_codebook *codebook)
+{
+    return (size_t)VS_PQ_CODES * codebook->proj_dim;
+}
+
+static void *alloc_zeroed(const struct vs_env *env, size_t count, size_t size)
+{
+    size_t bytes;
+    if (!vs_mul_size(count, size, &bytes)) {
+        return NULL;
+    }
+    void *memory = vs_alloc_aligned(env, bytes);
+    if (memory != NULL) {
+        memset(memory, 0, bytes);
+    }
+    return memory;
+}
+
+static enum vs_status fail_memory(struct vs_error *err)
+{
+    return vs_fail(err, VS_NO_MEMORY, "out of memory for a codebook");
+}
+
+enum vs_status vs_codebook_init(struct vs_codebook *codebook,
+                                const struct vs_env *env,
+                                struct vs_error *err)
+{
+    VS_TRY(vs_codebook_validate_counts(codebook, VS_INVALID, "codebook", err));
+    codebook->env = env;
+    codebook->projection = alloc_zeroed(env, vs_codebook_projection_len(codebook), sizeof(float));
+    codebook->projection_bias = alloc_zeroed(env, codebook->proj_dim, sizeof(float));
+    codebook->super_centroids = alloc_zeroed(env, vs_codebook_super_len(codebook), sizeof(float));
+    codebook->super_first = alloc_zeroed(env, (size_t)codebook->super_count + 1, sizeof(uint32_t));
+    codebook->centroids = alloc_zeroed(env, vs_codebook_centroid_len(codebook), sizeof(float));
+    codebook->pq = alloc_zeroed(env, vs_codebook_pq_len(codebook), sizeof(float));
+    if (codebook->projection == NULL || codebook->projection_bias == NULL ||
+        codebook->super_centroids == NULL || codebook->super_first == NULL ||
+        codebook->centroids == NULL || codebook->pq == NULL) {
+        vs_codebook_clear(codebook);
+        return fail_memory(err);
+    }
+    return VS_OK;
+}
+
+static void clear_derived(struct vs_codebook *codebook)
+{
+    const struct vs_env *env = codebook->env;
+    vs_free_aligned(env, codebook->centroids_i8);
+    vs_free_aligned(env, codebook->centroid_scale);
+    vs_free_aligned(env, codebook->centroid_norm);
+    vs_free_aligned(env, codebook->super_i8);
+    vs_free_aligned(env, codebook->super_scale);
+    vs_free_aligned(env, codebook->super_norm);
+    vs_free_aligned(env, codebook->pq_lanes);
+    codebook->centroids_i8 = codebook->super_i8 = NULL;
+    codebook->centroid_scale = codebook->centroid_norm = NULL;
+    codebook->super_scale = codebook->super_norm = codebook->pq_lanes = NULL;
+}
+
+void vs_codebook_clear(struct vs_codebook *codebook)
+{
+    if (codebook->env != NULL) {
+        const struct vs_env *env = codebook->env;
+        clear_derived(codebook);
+        vs_free_aligned(env, codebook->projection);
+        vs_free_aligned(env, codebook->projection_bias);
+        vs_free_aligned(env, codebook->super_centroids);
+        vs_free_aligned(env, codebook->super_first);
+        vs_free_aligned(env, codebook->centroids);
+        vs_free_aligned(env, codebook->pq);
+    }
+    memset(codebook, 0, sizeof *codebook);
+}
+
+static void derive_rows(
+    const float *rows, size_t row_count, size_t dim, int8_t *rows_i8, float *scale, float *norm)
+{
+    for (size_t r = 0; r < row_count; r++) {
+        const float *row = rows + r * dim;
+        scale[r] = vs_quantize_i8(row, dim, rows_i8 + r * dim);
+        vs_kernels_get()->dot_f32(row, row, dim, 1, &norm[r]);
+    }
+}
+
+static void derive_pq_lanes(struct vs_codebook *codebook)
+{
+    size_t sub_dim = codebook->sub_dim;
+    for (size_t s = 0; s < codebook->m; s++) {
+        const float *table = codebook->pq + s * VS_PQ_CODES * sub_dim;
+        float *lanes = codebook->pq_lanes + s * VS_PQ_CODES * sub_dim;
+        for (size_t code = 0; code < VS_PQ_CODES; code++) {
+            for (size_t j = 0; j < sub_dim; j++) {
+                lanes[j * VS_PQ_CODES + code] = table[code * sub_dim + j];
+            }
+        }
+    }
+}
+
+static enum vs_status derive_model_id(struct vs_codebook *codebook, struct vs_error *err)
+{
+    struct vs_buf blob;
+    uint8_t digest[VS_SHA256_SIZE];
+    vs_buf_init(&blob, codebook->env, SIZE_MAX);
+    enum vs_status status = vs_codebook_encode(codebook, &blob, err);
+    if (status == VS_OK) {
+        status = vs_sha256(blob.data, blob.len, digest, err);
+    }
+    if (status == VS_OK) {
+        vs_hex_format(digest, sizeof digest, codebook->model_id);
+    }
+    vs_buf_clear(&blob);
+    return status;
+}
+
+enum vs_status vs_codebook_derive(struct vs_codebook *codebook, struct vs_error *err)
+{
+    const struct vs_env *env = codebook->env;
+    size_t lists = codebook->list_count, supers = codebook->super_count;
+    clear_derived(codebook);
+    codebook->centroids_i8 = alloc_zeroed(env, vs_codebook_centroid_len(codebook), 1);
+    codebook->centroid_scale = alloc_zeroed(env, lists, sizeof(float));
+    codebook->centroid_norm = alloc_zeroed(env, lists, sizeof(float));
+    codebook->super_i8 = alloc_zeroed(env, vs_codebook_super_len(codebook), 1);
+    codebook->super_scale = alloc_zeroed(env, supers, sizeof(float));
+    codebook->super_norm = alloc_zeroed(env, supers, sizeof(float));
+    codebook->pq_lanes = alloc_zeroed(env, vs_codebook_pq_len(codebook), sizeof(float));
+    if (codebook->centroids_i8 == NULL || codebook->centroid_scale == NULL ||
+        codebook->centroid_norm == NULL || codebook->super_i8 == NULL ||
+        codebook->super_scale == NULL || codebook->super_norm == NULL ||
+        codebook->pq_lanes == NULL) {
+        return fail_memory(err);
+    }
+    derive_rows(codebook->centroids, lists, codebook->proj_dim, codebook->centroids_i8,
+                codebook->centroid_scale, codebook->centroid_norm);
+    derive_rows(codebook->super_centroids, supers, codebook->proj_dim, codebook->super_i8,
+                codebook->super_scale, codebook->super_norm);
+    derive_pq_lanes(codebook);
+    return VS_OK;
+}
+
+enum vs_status vs_codebook_finish(struct vs_codebook *codebook, struct vs_error *err)
+{
+    VS_TRY(vs_codebook_derive(codebook, err)); // vs_codebook_clear frees what there is
+    return derive_model_id(codebook, err);
+}

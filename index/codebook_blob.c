@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// The codebook blob: docs/format/index-v1-blobs.md section 1.
+#include "index/codebook_internal.h"
+#include "vecstore/base/bytes.h"
+#include "vecstore/base/checked.h"
+#include "vecstore/base/crc32c.h"
+
+#include <math.h>
+
+#define HEADER_LEN 64
+#define MAGIC "VSCB"
+
+// Bytes of the whole blob; the counts have been validated, so nothing overflows 64 bits.
+static uint64_t total_len(const struct vs_codebook *codebook)
+{
+    uint64_t floats = (uint64_t)vs_codebook_projection_len(codebook) + codebook->proj_dim +
+                      vs_codebook_super_len(codebook) + vs_codebook_centroid_len(codebook) +
+                      vs_codebook_pq_len(codebook);
+    return HEADER_LEN + 4 * (floats + codebook->super_count + 1);
+}
+
+static uint8_t *store_floats(uint8_t *next, const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        vs_store_f32le(next + 4 * i, values[i]);
+    }
+    return next + 4 * count;
+}
+
+static void store_body(const struct vs_codebook *codebook, uint8_t *next)
+{
+    next = store_floats(next, codebook->projection, vs_codebook_projection_len(codebook));
+    next = store_floats(next, codebook->projection_bias, codebook->proj_dim);
+    next = store_floats(next, codebook->super_centroids, vs_codebook_super_len(codebook));
+    for (size_t i = 0; i <= codebook->super_count; i++) {
+        vs_store_u32le(next, codebook->super_first[i]);
+        next += 4;
+    }
+    next = store_floats(next, codebook->centroids, vs_codebook_centroid_len(codebook));
+    store_floats(next, codebook->pq, vs_codebook_pq_len(codebook));
+}
+
+static bool all_bounded(const float *values, size_t count)
+{
+    bool good = true;
+    for (size_t i = 0; i < count; i++) {
+        good &= fabsf(values[i]) <= VS_CODEBOOK_ABS_MAX; // false for NaN
+    }
+    return good;
+}
+
+static enum vs_status check_values(const struct vs_codebook *codebook, struct vs_error *err)
+{
+    if (!all_bounded(codebook->projection, vs_codebook_projection_len(codebook)) ||
+        !all_bounded(codebook->projection_bias, codebook->proj_dim) ||
+        !all_bounded(codebook->super_centroids, vs_codebook_super_len(codebook)) ||
+        !all_bounded(codebook->centroids, vs_codebook_centroid_len(codebook)) ||
+        !all_bounded(codebook->pq, vs_codebook_pq_len(codebook))) {
+        return vs_fail(err, VS_INVALID,
+                       "the trained codebook has values that are not finite or above 1e15; scale "
+                       "the vectors down");
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_codebook_encode(const struct vs_codebook *codebook,
+                                  struct vs_buf *out,
+                                  struct vs_error *err)
+{
+    VS_TRY(vs_codebook_validate_counts(codebook, VS_INVALID, "codebook", err));
+    VS_TRY(check_values(codebook, err));
+    size_t len = (size_t)total_len(codebook);
+    VS_TRY(vs_buf_reserve(out, len, err));
+    uint8_t *blob = out->data + out->len;
+    memset(blob, 0, HEADER_LEN);
+    memcpy(blob, MAGIC, 4);
+    vs_store_u16le(blob + 4, 1);
+    vs_store_u16le(blob + 6, HEADER_LEN);
+    vs_store_u32le(blob + 8, codebook->dim);
+    vs_store_u32le(blob + 12, codebook->proj_dim);
+    vs_store_u32le(blob + 16, codebook->m);
+    vs_store_u32le(blob + 20, codebook->sub_dim);
+    vs_store_u32le(blob + 24, codebook->super_count);
+    vs_store_u32le(blob + 28, codebook->list_count);
+    vs_store_u32le(blob + 32, (uint32_t)codebook->metric);
+    vs_store_u64le(blob + 40, len);
+    store_body(codebook, blob + HEADER_LEN);
+    vs_store_u32le(blob + 48, vs_crc32c(0, blob + HEADER_LEN, len - HEADER_LEN));
+    vs_store_u32le(blob + 60, vs_crc32c(0, blob, 60));
+    out->len += len;
+    return VS_OK;
+}
+
+static bool all_zero(const uint8_t *bytes, size_t n)
+{
+    uint8_t any = 0;
+    for (size_t i = 0; i < n; i++) {
+        any |= bytes[i];
+    }
+    return any == 0;
+}
+
+static enum vs_status parse_header(struct vs_str bytes,
+                                   const char *what,
+                                   struct vs_codebook *header_out,
+                                   struct vs_error *err)
+{
+    const uint8_t *h = (const uint8_t *)bytes.ptr;
+    if (bytes.len < HEADER_LEN || memcmp(h, MAGIC, 4) != 0) {
+        return vs_fail(err, VS_CORRUPT, "%s: not a codebook (%zu bytes)", what, bytes.len);
+    }
+    if (vs_load_u32le(h + 60) != vs_crc32c(0, h, 60)) {
+        return vs_fail(err, VS_CORRUPT, "%s: the header's checksum is wrong", what);
+    }
+    if (vs_load_u16le(h + 4) != 1 || vs_load_u16le(h + 6) != HEADER_LEN) {
+        return vs_fail(err, VS_UNSUPPORTED, "%s: codebook version %u is not known; 1 is", what,
+                       vs_load_u16le(h + 4));
+    }
+    if (!all_zero(h + 36, 4) || !all_zero(h + 52, 8)) {
+        return vs_fail(err, VS_CORRUPT, "%s: a reserved field is not zero", what);
+    }
+    struct vs_codebook header = {
+        .dim = vs_load_u32le(h + 8),
+        .proj_dim = vs_load_u32le(h + 12),
+        .m = vs_load_u32le(h + 16),
+        .sub_dim = vs_load_u32le(h + 20),
+        .super_count = vs_load_u32le(h + 24),
+        .list_count = vs_load_u32le(h + 28),
+    };
+    uint32_t metric = vs_load_u32le(h + 32);
+    if (metric > VS_METRIC_L2) {
+        return vs_fail(err, VS_CORRUPT, "%s: metric %u is not known", what, metric);
+    }
+    header.metric = (enum vs_metric)metric;
+    VS_TRY(vs_codebook_validate_counts(&header, VS_CORRUPT, what, err));
+    if (vs_load_u64le(h + 40) != bytes.len || total_len(&header) != bytes.len) {
+        return vs_fail(err, VS_CORRUPT, "%s: has %zu bytes, its counts need %llu", what, bytes.len,
+                       (unsigned long long)total_len(&header));
+    }
+    if (vs_load_u32le(h + 48) != vs_crc32c(0, h + HEADER_LEN, bytes.len - HEADER_LEN)) {
+        return vs_fail(err, VS_CORRUPT, "%s: the checksum is wrong", what);
+    }
+    *header_out = header;
+    return VS_OK;
+}
+
+// Advances *next; false when a value is not finite or too large.
+static bool load_floats(const uint8_t **next, float *values, size_t count)
+{
+    bool good = true;
+    for (size_t i = 0; i < count; i++) {
+        values[i] = vs_load_f32le(*next + 4 * i);
+        good &= fabsf(values[i]) <= VS_CODEBOOK_ABS_MAX; // false for NaN
+    }
+    *next += 4 * count;
+    return good;
+}
+
+static enum vs_status load_body(struct vs_codebook *codebook,
+                                const uint8_t *next,
+                                const char *what,
+                                struct vs_error *err)
+{
+    bool good = load_floats(&next, codebook->projection, vs_codebook_projection_len(codebook));
+    good &= load_floats(&next, codebook->projection_bias, codebook->proj_dim);
+    good &= load_floats(&next, codebook->super_centroids, vs_codebook_super_len(codebook));
+    for (size_t i = 0; i <= codebook->super_count; i++) {
+        codebook->super_first[i] = vs_load_u32le(next);
+        next += 4;
+        if (i == 0 ? codebook->super_first[0] != 0
+                   : codebook->super_first[i] <= codebook->super_first[i - 1]) {
+            return vs_fail(err, VS_CORRUPT, "%s: super-cluster %zu has no lists", what, i);
+        }
+    }
+    if (codebook->super_first[codebook->super_count] != codebook->list_count) {
+        return vs_fail(err, VS_CORRUPT, "%s: super-clusters hold %u lists, not %u", what,
+                       codebook->super_first[codebook->super_count], codebook->list_count);
+    }
+    good &= load_floats(&next, codebook->centroids, vs_codebook_centroid_len(codebook));
+    good &= load_floats(&next, codebook->pq, vs_codebook_pq_len(codebook));
+    if (!good) {
+        return vs_fail(err, VS_CORRUPT, "%s: a value is not finite or above 1e15", what);
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_codebook_decode(const struct vs_env *env,
+                                  struct vs_str bytes,
+                                  const char *what,
+                                  struct vs_codebook *codebook_out,
+                                  struct vs_error *err)
+{
+    struct vs_codebook codebook = {0};
+    VS_TRY(parse_header(bytes, what, &codebook, err));
+    enum vs_status status = vs_codebook_init(&codebook, env, err);
+    if (status == VS_OK) {
+        status = load_body(&codebook, (const uint8_t *)bytes.ptr + HEADER_LEN, what, err);
+    }
+    if (status == VS_OK) {
+        status = vs_codebook_finish(&codebook, err);
+    }
+    if (status == VS_OK) {
+        *codebook_out = codebook;
+    } else {
+        vs_codebook_clear(&codebook);
+    }
+    return status;
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What an opened index is made of; shared by index_read.c, index_search.c, index_rows.c,
+ * index_mask.c and index_verify.c, nobody else.
+ *
+ * Ownership: the index owns all memory here; lists and codebooks borrow from it. Threads: immutable
+ * after open, except the parts behind `lock`.
+ */
+#ifndef VS_INDEX_INDEX_INTERNAL_H
+#define VS_INDEX_INDEX_INTERNAL_H
+
+#include "index/attrs.h"
+#include "index/descriptor.h"
+#include "index/index_format.h"
+#include "index/lists.h"
+#include "vecstore/format/puffin.h"
+
+#include <pthread.h>
+
+// One column of one segment.
+struct vs_index_part {
+    bool has_lists, has_vectors;
+    struct vs_lists lists;
+    struct vs_list_record *records;
+    uint32_t *first_block;
+    uint8_t *sections; // aligned
+    uint8_t *rows;     // aligned
+    struct vs_row_fact *facts;
+    uint64_t vectors_offset;             // of row 0 in the file
+    struct vs_vectors_layout vectors_at; // relative to the blob
+    uint64_t vectors_blob;               // offset of the blob
+    float *vectors;                      // aligned; NULL: read on demand
+    float *inverse_norms;                // cosine with resident vectors
+    uint32_t *row_crcs;                  // [row_count]
+    uint64_t *presence;                  // [(row_count + 63) / 64]
+};
+
+struct vs_index_open_segment {
+    struct vs_index_part *parts; // [column_count]
+    uint8_t *ids_bytes;
+    struct vs_ids *ids; // NULL: no identifier
+    // behind the index's lock, made when first needed:
+    struct vs_payload_reader *payload;
+    struct vs_column *attrs; // [field_count]
+    bool *attr_loaded;
+};
+
+struct vs_index {
+    const struct vs_env *env;
+    struct vs_file *file;
+    struct vs_arena arena;
+    struct vs_descriptor descriptor;
+    struct vs_codebook *codebooks; // [column_count]; zeroed where there are no lists
+    float **pq_columns;            // [column_count]
+    struct vs_index_open_segment *segments;
+    size_t opened_segments; // segments whose arrays exist (for closing half-open indexes)
+    uint64_t memory_bytes;
+    bool skipped_lists;
+    pthread_mutex_t lock;
+    bool lock_ready;
+};
+
+// Rows allowed in one segment column.
+struct vs_index_mask {
+    const struct vs_env *env;
+    const struct vs_index *index;
+    size_t segment, column;
+    struct vs_lane_mask lanes; // list order; arrays below
+    uint32_t *lane_words, *list_allowed, *slots;
+    uint64_t *rows; // row order, rows without a vector are cleared
+    uint64_t allowed_count;
+};
+
+// index_read_part.c
+enum vs_status vs_index_part_open(struct vs_index *index,
+                                  size_t segment,
+                                  size_t column,
+                                  size_t thread_count,
+                                  struct vs_error *err);
+void vs_index_part_clear(const struct vs_env *env, struct vs_index_part *part);
+
+// Reads a whole blob and checks its CRC; free with vs_free.
+enum vs_status vs_index_blob_read(const struct vs_env *env,
+                                  struct vs_file *file,
+                                  const struct vs_blob_entry *blob,
+                                  uint8_t **bytes_out,
+                                  struct vs_error *err);
+// Footer and descriptor, and that they agree with each other.
+enum vs_status vs_index_describe(const struct vs_env *env,
+                                 struct vs_file *file,
+                                 struct vs_arena *arena,
+                                 struct vs_puffin *puffin_out,
+                                 struct vs_descriptor *descriptor_out,
+                                 struct vs_error *err);
+
+// f32 rows in ascending order into out[count][dim], checked by their CRCs; neighbours are read
+// together. spare: count rows of room at least.
+enum vs_status vs_index_read_vectors(const struct vs_index *index,
+                                     size_t segment,
+                                     size_t column,
+                                     const uint32_t *rows,
+                                     size_t count,
+                                     float *out,
+                                     struct vs_error *err);
+enum vs_status vs_index_check_target(const struct vs_index *index,
+                                     size_t segment,
+                                     size_t column,
+                                     struct vs_error *err);
+
+static inline bool vs_bit_get(const uint64_t *bits, size_t i)
+{
+    return (bits[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static inline void vs_bit_set(uint64_t *bits, size_t i)
+{
+    bits[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
+#endif

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/index_internal.h"
+#include "vecstore/base/checked.h"
+#include "vecstore/base/crc32c.h"
+#include "vecstore/base/pool.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum vs_status vs_index_blob_read(const struct vs_env *env,
+                                  struct vs_file *file,
+                                  const struct vs_blob_entry *blob,
+                                  uint8_t **bytes_out,
+                                  struct vs_error *err)
+{
+    uint8_t *bytes =
+        vs_alloc(env, (size_t)blob->length); // lies inside the file: checked against the footer
+    if (bytes == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "out of memory for blob %.*s of %s (%" PRIu64 " bytes)",
+                       VS_STR_ARG(blob->type), file->name, blob->length);
+    }
+    enum vs_status status = vs_file_read(file, blob->offset, (size_t)blob->length, bytes, err);
+    if (status == VS_OK && vs_crc32c(0, bytes, (size_t)blob->length) != blob->crc) {
+        status =
+            vs_fail(err, VS_CORRUPT,
+                    "%s: checksum of blob %.*s at offset %" PRIu64 " is wrong; rebuild the index",
+                    file->name, VS_STR_ARG(blob->type), blob->offset);
+    }
+    if (status != VS_OK) {
+        vs_free(env, bytes);
+        return status;
+    }
+    *bytes_out = bytes;
+    return VS_OK;
+}
+
+static enum vs_status descriptor_crc(const struct vs_puffin_blob *blob,
+                                     const char *what,
+                                     uint32_t *crc_out,
+                                     struct vs_error *err)
+{
+    for (size_t i = 0; i < blob->property_count; i++) {
+        struct vs_str value = blob->properties[i].value;
+        if (!vs_str_equal_c(blob->properties[i].key, "crc32c") || value.len != 8) {
+            continue;
+        }
+        uint32_t crc = 0;
+        size_t at = 0;
+        for (; at < 8; at++) {
+            char c = value.ptr[at];
+            int digit = c >= '0' && c <= '9' ? c - '0' : (c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1);
+            if (digit < 0) {
+                break;
+            }
+            crc = crc << 4 | (uint32_t)digit;
+        }
+        if (at == 8) {
+            *crc_out = crc;
+            return VS_OK;
+        }
+    }
+    return vs_fail(err, VS_CORRUPT, "%s: the descriptor blob has no checksum", what);
+}
+
+static enum vs_status find_descriptor(const struct vs_puffin *puffin,
+                                      const char *what,
+                                      const struct vs_puffin_blob **blob_out,
+                                      struct vs_error *err)
+{
+    const struct vs_puffin_blob *found = NULL;
+    for (size_t i = 0; i < puffin->blob_count; i++) {
+        if (vs_str_equal_c(puffin->blobs[i].type, VS_BLOB_DESCRIPTOR)) {
+            if (found != NULL) {
+                return vs_fail(err, VS_CORRUPT, "%s: two descriptor blobs", what);
+            }
+            found = &puffin->blobs[i];
+        }
+    }
+    if (found == NULL) {
+        return vs_fail(err, VS_CORRUPT, "%s: a Puffin file without a %s blob: not an index", what,
+                       VS_BLOB_DESCRIPTOR);
+    }
+    if (found->codec.len != 0 || found->length > VS_INDEX_MAX_DESCRIPTOR) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: the descriptor blob is compressed or has more than %u bytes", what,
+                       VS_INDEX_MAX_DESCRIPTOR);
+    }
+    *blob_out = found;
+    return VS_OK;
+}
+
+static bool same_blob(const struct vs_puffin_blob *blob,
+                      const struct vs_blob_entry *entry,
+                      int64_t snapshot_id)
+{
+    return blob->offset == entry->offset && blob->length == entry->length &&
+           vs_str_equal(blob->type, entry->type) && blob->codec.len == 0 &&
+           blob->snapshot_id == snapshot_id && blob->field_count >= 1 &&
+           (entry->field_id < 0 || blob->fields[0] == entry->field_id);
+}
+
+static enum vs_status check_blobs(const struct vs_puffin *puffin,
+                                  const struct vs_descriptor *descriptor,
+                                  const char *what,
+                                  struct vs_error *err)
+{
+    size_t next =
+        0; // both lists are in file order as our writer makes them; others are found by going round
+    for (size_t i = 0; i < descriptor->blob_count; i++) {
+        const struct vs_blob_entry *entry = &descriptor->blobs[i];
+        size_t tried = 0;
+        while (tried < puffin->blob_count &&
+               !same_blob(&puffin->blobs[next], entry, descriptor->info.snapshot_id)) {
+            next = next + 1 < puffin->blob_count ? next + 1 : 0;
+            tried++;
+        }
+        if (tried == puffin->blob_count || entry->offset % VS_INDEX_ALIGN != 0) {
+            return vs_fail(err, VS_CORRUPT,
+                           "%s: the footer has no blob %.*s of %" PRIu64
+                           " bytes at offset %" PRIu64,
+                           what, VS_STR_ARG(entry->type), entry->length, entry->offset);
+        }
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_index_describe(const struct vs_env *env,
+                                 struct vs_file *file,
+                                 struct vs_arena *arena,
+                                 struct vs_puffin *puffin_out,
+                                 struct vs_descriptor *descriptor_out,
+                                 struct vs_error *err)
+{
+    struct vs_puffin puffin = {.blob_count = 0};
+    uint8_t *text = NULL;
+    enum vs_status status = vs_puffin_read(env, file, &puffin, err);
+    if (status != VS_OK) {
+        return status;
+    }
+    const struct vs_puffin_blob *blob = NULL;
+    struct vs_blob_entry entry = {.type = VS_STR(VS_BLOB_DESCRIPTOR)};
+    status = find_descriptor(&puffin, file->name, &blob, err);
+    if (status == VS_OK) {
+        status = descriptor_crc(blob, file->name, &entry.crc, err);
+    }
+    if (status == VS_OK) {
+        entry.offset = blob->offset;
+        entry.length = blob->length;
+        status = vs_index_blob_read(env, file, &entry, &text, err);
+    }
+    if (status == VS_OK) {
+        struct vs_str view = {(const char *)text, (size_t)entry.length};
+        status = vs_descriptor_decode(env, view, file->name, arena, descriptor_out, err);
+    }
+    if (status == VS_OK && blob->snapshot_id != descriptor_out->info.snapshot_id) {
+        status = vs_fail(err, VS_CORRUPT,
+                         "%s: the footer says snapshot %" PRId64 ", the descriptor %" PRId64,
+                         file->name, blob->snapshot_id, descriptor_out->info.snapshot_id);
+    }
+    if (status == VS_OK) {
+        status = check_blobs(&puffin, descriptor_out, file->name, err);
+    }
+    vs_free(env, text);
+    if (status != VS_OK) {
+        vs_puffin_clear(&puffin);
+        return status;
+    }
+    *puffin_out = puffin;
+    return VS_OK;
+}
+
+static enum vs_status load_codebook(struct vs_index *index, size_t column, struct vs_error *err)
+{
+    const struct vs_index_column *info = &index->descriptor.info.columns[column];
+    struct vs_codebook *codebook = &index->codebooks[column];
+    const struct vs_blob_entry *blob =
+        vs_descriptor_blob(&index->descriptor, VS_BLOB_CODEBOOK, -1, info->field_id);
+    if (blob == NULL) {
+        return vs_fail(err, VS_CORRUPT, "%s: column %" PRId32 " has lists but no codebook",
+                       index->file->name, info->field_id);
+    }
+    uint8_t *bytes = NULL;
+    VS_TRY(vs_index_blob_read(index->env, index->file, blob, &bytes, err));
+    struct vs_str view = {(const char *)bytes, (size_t)blob->length};
+    enum vs_status status = vs_codebook_decode(index->env, view, index->file->name, codebook, err);
+    vs_free(index->env, bytes);
+    if (status != VS_OK) {
+        return status;
+    }
+    if (codebook->dim != info->dim || codebook->m != info->m ||
+        codebook->list_count != info->list_count || codebook->proj_dim != info->proj_dim ||
+        codebook->metric != info->metric || !vs_str_equal_c(info->model_id, codebook->model_id)) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: the codebook of column %" PRId32
+                       " is not the one that the descriptor names",
+                       index->file->name, info->field_id);
+    }
+    index->pq_columns[column] = vs_pq_columns_make(index->env, codebook);
+    if (index->pq_columns[column] == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "%s: out of memory for the codebook", index->file->name);
+    }
+    index->memory_bytes += blob->length * 2;
+    return VS_OK;
+}
+
+static enum vs_status load_ids(struct vs_index *index, size_t s, struct vs_error *err)
+{
+    const struct vs_descriptor *d = &index->descriptor;
+    if (d->info.id_field_id < 0) {
+        return VS_OK;
+    }
+    const struct vs_blob_entry *blob = vs_descriptor_blob(d, VS_BLOB_IDS, (int32_t)s, -1);
+    if (blob == NULL) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: segment %zu has no ids although the table has an identifier",
+                       index->file->name, s);
+    }
+    struct vs_index_open_segment *segment = &index->segments[s];
+    VS_TRY(vs_index_blob_read(index->env, index->file, blob, &segment->ids_bytes, err));
+    struct vs_str view = {(const char *)segment->ids_bytes, (size_t)blob->length};
+    enum vs_kind kind = d->info.fields[vs_descriptor_field(d, d->info.id_field_id)].kind;
+    index->memory_bytes += blob->length;
+    return vs_ids_open(index->env, view, index->file->name, kind,
+                       (size_t)d->info.segments[s].row_count, &segment->ids, err);
+}
+
+static enum vs_status open_segment(struct vs_index *index,
+                                   size_t s,
+                                   const struct vs_index_open_options *options,
+                                   struct vs_error *err)
+{
+    struct vs_index_open_segment *segment = &index->segments[s];
+    const struct vs_descriptor *d = &index->descriptor;
+    segment->parts = vs_alloc_zeroed(index->env, d->info.column_count, sizeof *segment->parts);
+    segment->attrs = vs_alloc_zeroed(index->env, d->info.field_count, sizeof *segment->attrs);
+    segment->attr_loaded =
+        vs_alloc_zeroed(index->env, d->info.field_count, sizeof *segment->attr_loaded);
+    index->opened_segments = s + 1;
+    if (segment->parts == NULL || segment->attrs == NULL || segment->attr_loaded == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", index->file->name);
+    }
+    VS_TRY(load_ids(index, s, err));
+    for (size_t c = 0; c < d->info.column_count && !options->skip_lists; c++) {
+        VS_TRY(vs_index_part_open(
+            index, s, c, options->thread_count > 0 ? options->thread_count : vs_cpu_count(), err));
+    }
+    return VS_OK;
+}
+
+static enum vs_status load_codebooks(struct vs_index *index, struct vs_error *err)
+{
+    const struct vs_descriptor *d = &index->descriptor;
+    for (size_t c = 0; c < d->info.column_count; c++) {
+        bool has_lists = false;
+        for (size_t s = 0; s < d->info.segment_count; s++) {
+            has_lists = has_lists || d->segments[s].columns[c].has_lists;
+        }
+        if (has_lists) {
+            VS_TRY(load_codebook(index, c, err));
+        }
+    }
+    return VS_OK;
+}
+
+static enum vs_status open_all(struct vs_index *index,
+                               const struct vs_index_open_options *options,
+                               struct vs_error *err)
+{
+    struct vs_puffin puffin;
+    VS_TRY(vs_index_describe(index->env, index->file, &index->arena, &puffin, &index->descriptor,
+                             err));
+    vs_puffin_clear(&puffin);
+    struct vs_index_info *info = &index->descriptor.info;
+    if (options->table_uuid != NULL &&
+        memcmp(options->table_uuid, &info->table_uuid, sizeof info->table_uuid) != 0) {
+        char wanted[VS_UUID_TEXT_SIZE], found[VS_UUID_TEXT_SIZE];
+        vs_uuid_format(*options->table_uuid, wanted);
+        vs_uuid_format(info->table_uuid, found);
+        return vs_fail(err, VS_INVALID, "%s is an index of table %s, not of %s", index->file->name,
+                       found, wanted);
+    }
+    index->codebooks = vs_alloc_zeroed(index->env, info->column_count, sizeof *index->codebooks);
+    index->pq_columns = vs_alloc_zeroed(index->env, info->column_count, sizeof *index->pq_columns);
+    index->segments = vs_alloc_zeroed(index->env, info->segment_count, sizeof *index->segments);
+    if (index->codebooks == NULL || index->pq_columns == NULL || index->segments == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", index->file->name);
+    }
+    index->skipped_lists = options->skip_lists;
+    if (!options->skip_lists) {
+        VS_TRY(load_codebooks(index, err));
+    }
+    for (size_t s = 0; s < info->segment_count; s++) {
+        VS_TRY(open_segment(index, s, options, err));
+    }
+    info->file_size = index->file->size;
+    info->memory_bytes = index->memory_bytes + index->arena.used_bytes;
+    return VS_OK;
+}
+
+enum vs_status vs_index_open(const struct vs_env *env,
+                             struct vs_file *file,
+                             const struct vs_index_open_options *options,
+                             struct vs_index **index_out,
+                             struct vs_error *err)
+{
+    static const struct vs_index_open_options defaults = {.skip_lists = false};
+    struct vs_index *index = vs_alloc_zeroed(env, 1, sizeof *index);
+    if (index == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", file->name);
+    }
+    index->env = env;
+    index->file = file;
+    vs_arena_init(&index->arena, env, 0);
+    int code = pthread_mutex_init(&index->lock, NULL);
+    index->lock_ready = code == 0;
+    enum vs_status status = code == 0 ? open_all(index, options != NULL ? options : &defaults, err)
+                                      : vs_fail_errno(err, code, "%s: no mutex", file->name);
+    if (status != VS_OK) {
+        vs_index_close(index);
+        return status;
+    }
+    *index_out = index;
+    return VS_OK;
+}
+
+static void close_segment(struct vs_index *index, struct vs_index_open_segment *segment)
+{
+    const struct vs_index_info *info = &index->descriptor.info;
+    for (size_t c = 0; c < info->column_count && segment->parts != NULL; c++) {
+        vs_index_part_clear(index->env, &segment->parts[c]);
+    }
+    for (size_t f = 0; f < info->field_count && segment->attrs != NULL; f++) {
+        vs_column_clear(&segment->attrs[f]);
+    }
+    vs_free(index->env, segment->parts);
+    vs_free(index->env, segment->attrs);
+    vs_free(index->env, segment->attr_loaded);
+    if (segment->ids != NULL) {
+        vs_ids_close(segment->ids);
+    }
+    vs_free(index->env, segment->ids_bytes);
+    if (segment->payload != NULL) {
+        vs_payload_close(segment->payload);
+    }
+}
+
+void vs_index_close(struct vs_index *index)
+{
+    if (index == NULL) {
+        return;
+    }
+    for (size_t s = 0; s < index->opened_segments; s++) {
+        close_segment(index, &index->segments[s]);
+    }
+    for (size_t c = 0; c < index->descriptor.info.column_count; c++) {
+        if (index->codebooks != NULL) {
+            vs_codebook_clear(&index->codebooks[c]);
+        }
+        if (index->pq_columns != NULL) {
+            vs_free_aligned(index->env, index->pq_columns[c]);
+        }
+    }
+    vs_free(index->env, index->codebooks);
+    vs_free(index->env, index->pq_columns);
+    vs_free(index->env, index->segments);
+    if (index->lock_ready) {
+        pthread_mutex_destroy(&index->lock);
+    }
+    vs_arena_clear(&index->arena);
+    vs_free(index->env, index);
+}
+
+const struct vs_index_info *vs_index_info(const struct vs_index *index)
+{
+    return &index->descriptor.info;
+}

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Opening one column of one segment: everything that stays in memory is read in pieces by several
+ * threads and verified list by list.
+ */
+#include "index/index_internal.h"
+#include "vecstore/base/checked.h"
+#include "vecstore/base/crc32c.h"
+#include "vecstore/base/pool.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define PIECE_BYTES (8u << 20)
+
+struct opener {
+    struct vs_index *index;
+    struct vs_index_part *part;
+    const struct vs_index_column *column;
+    const struct vs_blob_entry *lists, *rows, *vectors;
+    uint64_t row_count;
+    uint32_t *piece_first; // [piece_count + 1]: lists of a piece
+    size_t piece_count;
+};
+
+static enum vs_status no_memory(const struct opener *o, uint64_t bytes, struct vs_error *err)
+{
+    return vs_fail(err, VS_NO_MEMORY,
+                   "%s: out of memory for column %" PRId32 " (%" PRIu64 " bytes)",
+                   o->index->file->name, o->column->field_id, bytes);
+}
+
+static enum vs_status need_blob(const struct opener *o,
+                                const char *type,
+                                size_t segment,
+                                const struct vs_blob_entry **blob_out,
+                                struct vs_error *err)
+{
+    *blob_out =
+        vs_descriptor_blob(&o->index->descriptor, type, (int32_t)segment, o->column->field_id);
+    if (*blob_out == NULL) {
+        return vs_fail(err, VS_CORRUPT, "%s: no blob %s of segment %zu, column %" PRId32,
+                       o->index->file->name, type, segment, o->column->field_id);
+    }
+    if ((*blob_out)->length < VS_SECTION_HEADER_SIZE) {
+        return vs_fail(err, VS_CORRUPT, "%s: blob %s is shorter than its header",
+                       o->index->file->name, type);
+    }
+    return VS_OK;
+}
+
+static enum vs_status read_header(const struct opener *o,
+                                  enum vs_section section,
+                                  const struct vs_blob_entry *blob,
+                                  struct vs_section_header *header_out,
+                                  struct vs_error *err)
+{
+    uint8_t bytes[VS_SECTION_HEADER_SIZE];
+    VS_TRY(vs_file_read(o->index->file, blob->offset, sizeof bytes, bytes, err));
+    return vs_section_header_decode(section, bytes, blob->length, o->index->file->name, header_out,
+                                    err);
+}
+
+// ---- lists ----
+
+static enum vs_status load_directory(struct opener *o,
+                                     size_t segment,
+                                     struct vs_hot_facts *facts_out,
+                                     struct vs_error *err)
+{
+    const struct vs_env *env = o->index->env;
+    const struct vs_codebook *codebook = o->part->lists.codebook;
+    const struct vs_blob_entry *hot = NULL;
+    VS_TRY(need_blob(o, VS_BLOB_HOT, segment, &hot, err));
+    VS_TRY(need_blob(o, VS_BLOB_LISTS, segment, &o->lists, err));
+    VS_TRY(need_blob(o, VS_BLOB_ROWS, segment, &o->rows, err));
+    struct vs_hot_expect expect = {codebook->list_count, codebook->m,      codebook->dim,
+                                   o->row_count,         o->lists->length, o->rows->length};
+    o->part->records = vs_alloc_zeroed(env, codebook->list_count, sizeof *o->part->records);
+    o->part->first_block =
+        vs_alloc_zeroed(env, (size_t)codebook->list_count + 1, sizeof *o->part->first_block);
+    if (o->part->records == NULL || o->part->first_block == NULL) {
+        return no_memory(o, (uint64_t)codebook->list_count * sizeof *o->part->records, err);
+    }
+    uint8_t *bytes = NULL;
+    VS_TRY(vs_index_blob_read(env, o->index->file, hot, &bytes, err));
+    enum vs_status status = vs_hot_decode(bytes, hot->length, &expect, o->index->file->name,
+                                          facts_out, o->part->records, err);
+    vs_free(env, bytes);
+    if (status != VS_OK) {
+        return status;
+    }
+    for (uint32_t l = 0; l < codebook->list_count; l++) {
+        o->part->first_block[l + 1] =
+            o->part->first_block[l] + vs_list_blocks(o->part->records[l].entry_count);
+    }
+    return VS_OK;
+}
+
+static enum vs_status check_headers(const struct opener *o,
+                                    const struct vs_hot_facts *facts,
+                                    struct vs_error *err)
+{
+    struct vs_section_header lists, rows;
+    VS_TRY(read_header(o, VS_SECTION_LISTS, o->lists, &lists, err));
+    VS_TRY(read_header(o, VS_SECTION_ROWS, o->rows, &rows, err));
+    if (lists.values[0] != facts->entry_count || lists.values[1] != facts->m ||
+        rows.values[0] != facts->slot_count || rows.values[1] != o->column->dim ||
+        rows.values[2] != vs_align64(o->column->dim)) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: the headers of lists and rows of column %" PRId32
+                       " contradict the directory",
+                       o->index->file->name, o->column->field_id);
+    }
+    return VS_OK;
+}
+
+static enum vs_status check_list(const struct opener *o, uint32_t list, struct vs_error *err)
+{
+    const struct vs_lists *lists = &o->part->lists;
+    const struct vs_list_record *record = &lists->records[list];
+    const char *name = o->index->file->name;
+    if (vs_crc32c(0, vs_lists_codes(lists, list),
+                  (size_t)vs_list_bytes(record->entry_count, lists->codebook->m)) !=
+            record->list_crc ||
+        vs_crc32c(0, lists->rows + record->first_slot * lists->stride,
+                  record->slot_count * lists->stride) != record->rows_crc ||
+        vs_crc32c(0, lists->facts + record->first_slot,
+                  record->slot_count * sizeof *lists->facts) != record->facts_crc) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: checksum of list %" PRIu32 " of column %" PRId32
+                       " is wrong; rebuild the index",
+                       name, list, o->column->field_id);
+    }
+    const uint32_t *slots = vs_lists_slots(lists, list);
+    for (uint32_t i = 0; i < record->entry_count; i++) {
+        if (slots[i] >= lists->slot_count) {
+            return vs_fail(err, VS_CORRUPT,
+                           "%s: list %" PRIu32 " refers to slot %" PRIu32 " of %" PRIu32, name,
+                           list, slots[i], lists->slot_count);
+        }
+    }
+    for (uint32_t i = 0; i < record->slot_count; i++) {
+        const struct vs_row_fact *fact = &lists->facts[record->first_slot + i];
+        if (fact->row >= o->row_count || !(fact->scale >= 0.0F && isfinite(fact->scale)) ||
+            !(fact->norm >= 0.0F && isfinite(fact->norm))) {
+            return vs_fail(err, VS_CORRUPT, "%s: facts of slot %" PRIu32 " are out of range", name,
+                           record->first_slot + i);
+        }
+    }
+    return VS_OK;
+}
+
+static enum vs_status load_piece(void *ctx, size_t piece, struct vs_error *err)
+{
+    const struct opener *o = ctx;
+    const struct vs_lists *lists = &o->part->lists;
+    uint32_t first = o->piece_first[piece], end = o->piece_first[piece + 1];
+    uint32_t list_count = lists->codebook->list_count;
+    uint64_t from = lists->records[first].offset,
+             to = end < list_count ? lists->records[end].offset : o->lists->length;
+    uint64_t slot = lists->records[first].first_slot,
+             slot_end = end < list_count ? lists->records[end].first_slot : lists->slot_count;
+    uint64_t rows_at = o->rows->offset + VS_SECTION_HEADER_SIZE,
+             facts_at = rows_at + (uint64_t)lists->slot_count * lists->stride;
+    struct vs_file *file = o->index->file;
+    VS_TRY(vs_file_read(file, o->lists->offset + from, (size_t)(to - from),
+                        o->part->sections + from, err));
+    VS_TRY(vs_file_read(file, rows_at + slot * lists->stride,
+                        (size_t)(slot_end - slot) * lists->stride,
+                        o->part->rows + slot * lists->stride, err));
+    VS_TRY(vs_file_read(file, facts_at + slot * VS_ROW_FACT_SIZE,
+                        (size_t)(slot_end - slot) * VS_ROW_FACT_SIZE, o->part->facts + slot, err));
+    for (uint32_t list = first; list < end; list++) {
+        VS_TRY(check_list(o, list, err));
+    }
+    return VS_OK;
+}
+
+// Cuts the lists into pieces of about PIECE_BYTES.
+static enum vs_status make_pieces(struct opener *o, struct vs_error *err)
+{
+    const struct vs_lists *lists = &o->part->lists;
+    uint32_t list_count = lists->codebook->list_count;
+    uint64_t total = o->lists->length + o->rows->length, bytes = 0;
+    size_t most = (size_t)(total / PIECE_BYTES) + 2;
+    o->piece_first = vs_alloc_zeroed(o->index->env, most, sizeof *o->piece_first);
+    if (o->piece_first == NULL) {
+        return no_memory(o, most * sizeof *o->piece_first, err);
+    }
+    for (uint32_t l = 0; l < list_count; l++) {
+        bytes += vs_list_bytes(lists->records[l].entry_count, lists->codebook->m) +
+                 lists->records[l].slot_count * (uint64_t)lists->stride;
+        if (bytes >= PIECE_BYTES && l + 1 < list_count) {
+            o->piece_first[++o->piece_count] = l + 1;
+            bytes = 0;
+        }
+    }
+    o->piece_first[++o->piece_count] = list_count;
+    return VS_OK;
+}
+
+// Rows with a vector; each row may have one slot only.
+static enum vs_status mark_presence(struct opener *o, struct vs_error *err)
+{
+    const struct vs_lists *lists = &o->part->lists;
+    size_t words = (size_t)((o->row_count + 63) / 64);
+    o->part->presence = vs_alloc_zeroed(o->index->env, words, sizeof(uint64_t));
+    if (o->part->presence == NULL) {
+        return no_memory(o, words * 8, err);
+    }
+    for (uint32_t slot = 0; slot < lists->slot_count; slot++) {
+        uint32_t row = lists->facts[slot].row;
+        if (vs_bit_get(o->part->presence, row)) {
+            return vs_fail(err, VS_CORRUPT, "%s: row %" PRIu32 " has two slots",
+                           o->index->file->name, row);
+        }
+        vs_bit_set(o->part->presence, row);
+    }
+    o->index->memory_bytes += words * 8;
+    return VS_OK;
+}
+
+static enum vs_status load_lists(struct opener *o,
+                                 size_t segment,
+                                 size_t thread_count,
+                                 struct vs_error *err)
+{
+    const struct vs_env *env = o->index->env;
+    struct vs_index_part *part = o->part;
+    struct vs_hot_facts facts = {0};
+    VS_TRY(load_directory(o, segment, &facts, err));
+    VS_TRY(check_headers(o, &facts, err));
+    struct vs_lists *lists = &part->lists;
+    lists->entry_count = facts.entry_count;
+    lists->slot_count = facts.slot_count;
+    lists->repeated = (facts.flags & VS_HOT_REPEATED_SLOTS) != 0;
+    lists->row_count = o->row_count;
+    lists->stride = (size_t)vs_align64(o->column->dim);
+    part->sections = vs_alloc_aligned(env, (size_t)o->lists->length);
+    part->rows = vs_alloc_aligned(env, (size_t)facts.slot_count * lists->stride + 64);
+    part->facts = vs_alloc_aligned(env, (size_t)facts.slot_count * sizeof *part->facts + 64);
+    if (part->sections == NULL || part->rows == NULL || part->facts == NULL) {
+        return no_memory(o, o->lists->length + o->rows->length, err);
+    }
+    lists->records = part->records;
+    lists->first_block = part->first_block;
+    lists->sections = part->sections;
+    lists->rows = (const int8_t *)part->rows;
+    lists->facts = part->facts;
+    o->index->memory_bytes += o->lists->length + o->rows->length +
+                              (uint64_t)facts.list_count * (sizeof *part->records + 4);
+    VS_TRY(make_pieces(o, err));
+    VS_TRY(vs_pool_run(env, thread_count, o->piece_count, load_piece, o, err));
+    return mark_presence(o, err);
+}
+
+// ---- vectors ----
+
+// Presence bits and row CRCs; the bits must agree with the slots where there are lists.
+static enum vs_status load_vector_tables(struct opener *o, struct vs_error *err)
+{
+    const struct vs_env *env = o->index->env;
+    struct vs_index_part *part = o->part;
+    struct vs_section_header header;
+    const char *name = o->index->file->name;
+    VS_TRY(read_header(o, VS_SECTION_VECTORS, o->vectors, &header, err));
+    if (header.values[0] != o->row_count || header.values[1] != o->column->dim ||
+        !vs_vectors_layout(o->row_count, o->column->dim, &part->vectors_at) ||
+        part->vectors_at.length != o->vectors->length) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: the vectors of column %" PRId32 " do not fit %" PRIu64
+                       " rows of %" PRIu32 " floats",
+                       name, o->column->field_id, o->row_count, o->column->dim);
+    }
+    size_t presence_bytes = (size_t)(part->vectors_at.row_crcs - part->vectors_at.presence);
+    size_t table_bytes = (size_t)(part->vectors_at.crc - part->vectors_at.presence),
+           words = (size_t)((o->row_count + 63) / 64);
+    uint8_t *tables = vs_alloc(env, table_bytes + 4);
+    part->row_crcs = vs_alloc_zeroed(env, (size_t)o->row_count, sizeof(uint32_t));
+    uint64_t *bits = vs_alloc_zeroed(env, words, sizeof(uint64_t));
+    enum vs_status status = VS_OK;
+    if (tables == NULL || part->row_crcs == NULL || bits == NULL) {
+        status = no_memory(o, table_bytes, err);
+    }
+    if (status == VS_OK) {
+        status = vs_file_read(o->index->file, o->vectors->offset + part->vectors_at.presence,
+                              table_bytes + 4, tables, err);
+    }
+    uint32_t crc = 0;
+    if (status == VS_OK) {
+        memcpy(&crc, tables + table_bytes, 4);
+        if (vs_crc32c(0, tables, table_bytes) != crc) {
+            status = vs_fail(err, VS_CORRUPT,
+                             "%s: checksum of the vector tables of column %" PRId32 " is wrong",
+                             name, o->column->field_id);
+        }
+    }
+    if (status == VS_OK) {
+        memcpy(bits, tables, (size_t)((o->row_count + 7) / 8));
+        memcpy(part->row_crcs, tables + presence_bytes, (size_t)o->row_count * 4);
+        if (o->row_count % 64 != 0 && words > 0 && bits[words - 1] >> (o->row_count % 64) != 0) {
+            status =
+                vs_fail(err, VS_CORRUPT, "%s: presence bits behind the last row are set", name);
+        } else if (part->presence != NULL && memcmp(bits, part->presence, words * 8) != 0) {
+            status = vs_fail(err, VS_CORRUPT,
+                             "%s: vectors and lists of column %" PRId32 " hold different rows",
+                             name, o->column->field_id);
+        }
+    }
+    vs_free(env, tables);
+    if (status == VS_OK && part->presence == NULL) {
+        part->presence = bits;
+        bits = NULL;
+    }
+    vs_free(env, bits);
+    o->index->memory_bytes += (uint64_t)o->row_count * 4 + words * 8;
+    part->vectors_blob = o->vectors->offset;
+    part->vectors_offset = o->vectors->offset + VS_SECTION_HEADER_SIZE;
+    part->has_vectors = status == VS_OK;
+    return status;
+}
+
+// Flat segments keep their vectors in memory, with 1 / length for cosine.
+static enum vs_status load_flat_vectors(struct opener *o, struct vs_error *err)
+{
+    struct vs_index_part *part = o->part;
+    size_t dim = o->column->dim, rows = (size_t)o->row_count, bytes = rows * dim * sizeof(float);
+    part->vectors = vs_alloc_aligned(o->index->env, bytes + 64);
+    part->inverse_norms = vs_alloc_zeroed(o->index->env, rows, sizeof(float));
+    if (part->vectors == NULL || part->inverse_norms == NULL) {
+        return no_memory(o, bytes, err);
+    }
+    o->index->memory_bytes += bytes + rows * sizeof(float);
+    VS_TRY(vs_file_read(o->index->file, part->vectors_offset, bytes, part->vectors, err));
+    const struct vs_kernels *kernels = vs_kernels_get();
+    for (size_t row = 0; row < rows; row++) {
+        const float *vector = part->vectors + row * dim;
+        if (vs_crc32c(0, vector, dim * sizeof(float)) != part->row_crcs[row]) {
+            return vs_fail(err, VS_CORRUPT,
+                           "%s: checksum of vector %zu of column %" PRId32
+                           " is wrong; rebuild the index",
+                           o->index->file->name, row, o->column->field_id);
+        }
+        float norm = 0.0F;
+        kernels->dot_f32(vector, vector, dim, 1, &norm);
+        if (!isfinite(norm)) {
+            return vs_fail(err, VS_CORRUPT,
+                           "%s: vector %zu of column %" PRId32 " is not finite or too long",
+                           o->index->file->name, row, o->column->field_id);
+        }
+        part->inverse_norms[row] = norm > 0.0F ? 1.0F / sqrtf(norm) : 0.0F;
+    }
+    return VS_OK;
+}
+
+static enum vs_status open_part(
+    struct opener *o, size_t segment, size_t column, size_t thread_count, struct vs_error *err)
+{
+    const struct vs_segment_column *facts = &o->index->descriptor.segments[segment].columns[column];
+    o->part->has_lists = facts->has_lists;
+    if (facts->has_lists) {
+        o->part->lists.codebook = &o->index->codebooks[column];
+        o->part->lists.pq_columns = o->index->pq_columns[column];
+        VS_TRY(load_lists(o, segment, thread_count, err));
+    }
+    if (!facts->has_lists || o->column->has_exact_rows) {
+        VS_TRY(need_blob(o, VS_BLOB_VECTORS, segment, &o->vectors, err));
+        VS_TRY(load_vector_tables(o, err));
+    }
+    if (!facts->has_lists) {
+        VS_TRY(load_flat_vectors(o, err));
+    }
+    uint64_t present = 0;
+    for (size_t w = 0; w < (o->row_count + 63) / 64; w++) {
+        present += (uint64_t)__builtin_popcountll(o->part->presence[w]);
+    }
+    if (present != facts->vector_count) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: column %" PRId32 " has %" PRIu64
+                       " vectors, the descriptor says %" PRIu64,
+                       o->index->file->name, o->column->field_id, present, facts->vector_count);
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_index_part_open(struct vs_index *index,
+                                  size_t segment,
+                                  size_t column,
+                                  size_t thread_count,
+                                  struct vs_error *err)
+{
+    struct opener o = {.index = index,
+                       .part = &index->segments[segment].parts[column],
+                       .column = &index->descriptor.info.columns[column],
+                       .row_count = index->descriptor.info.segments[segment].row_count};
+    enum vs_status status = open_part(&o, segment, column, thread_count, err);
+    vs_free(index->env, o.piece_first);
+    return status;
+}
+
+void vs_index_part_clear(const struct vs_env *env, struct vs_index_part *part)
+{
+    vs_free(env, part->records);
+    vs_free(env, part->first_block);
+    vs_free_aligned(env, part->sections);
+    vs_free_aligned(env, part->rows);
+    vs_free_aligned(env, part->facts);
+    vs_free_aligned(env, part->vectors);
+    vs_free(env, part->inverse_norms);
+    vs_free(env, part->row_crcs);
+    vs_free(env, part->presence);
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The steps of training that FAISS does (PCA, OPQ, k-means, nearest centroid with BLAS), and the
+ * only includer of its C API.
+ *
+ * Threads: callers split the work into tasks of fixed size, and FAISS and BLAS run with one thread
+ * inside each of them. So there is one level of threads, and the result does not depend on their
+ * number. See docs/internals/training.md.
+ */
+#include "index/codebook_internal.h"
+#include "index/train_steps.h"
+#include "simd/cpu.h"
+
+#include <faiss/c_api/Clustering_c.h>
+#include <faiss/c_api/IndexFlat_c.h>
+#include <faiss/c_api/VectorTransform_c.h>
+#include <faiss/c_api/error_c.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIND_ROWS 1024 // rows per call: labels lie on the stack
+#define OPQ_ROUNDS 8
+#define READ_ROWS 64 // of a projection, per call
+
+// Of libgomp and OpenBLAS; weak, because another BLAS may stand in its place.
+extern void omp_set_num_threads(int count) __attribute__((weak));
+extern int omp_get_max_threads(void) __attribute__((weak));
+extern void openblas_set_num_threads(int count) __attribute__((weak));
+extern char *openblas_get_corename(void) __attribute__((weak));
+extern char *openblas_get_config(void) __attribute__((weak));
+extern void gotoblas_dynamic_init(void) __attribute__((weak));
+extern void gotoblas_dynamic_quit(void) __attribute__((weak));
+
+static pthread_once_t core_once = PTHREAD_ONCE_INIT;
+
+static enum vs_status faiss_failed(const char *step, struct vs_error *err)
+{
+    const char *reason = faiss_get_last_error();
+    reason = reason != NULL ? reason : "no reason given";
+    enum vs_status code = strstr(reason, "bad_alloc") != NULL ? VS_NO_MEMORY : VS_INTERNAL;
+    return vs_fail(err, code, "training: %s failed in FAISS: %s", step, reason);
+}
+
+/*
+ * OpenBLAS 0.3.21 takes new processors with AVX-512 for Haswell and runs at half speed. It reads
+ * OPENBLAS_CORETYPE when it is loaded, which is before any code of ours; but its own initialisation
+ * can be run again while no BLAS call is active.
+ */
+static void choose_core(void)
+{
+    if (!vs_cpu_get()->avx512bw || openblas_get_corename == NULL || gotoblas_dynamic_init == NULL ||
+        gotoblas_dynamic_quit == NULL || getenv("OPENBLAS_CORETYPE") != NULL) {
+        return;
+    }
+    const char *core = openblas_get_corename();
+    if (strcmp(core, "Haswell") != 0 && strcmp(core, "Zen") != 0) {
+        return;
+    }
+    if (setenv("OPENBLAS_CORETYPE", "SkylakeX", 1) == 0) {
+        gotoblas_dynamic_quit();
+        gotoblas_dynamic_init();
+        unsetenv("OPENBLAS_CORETYPE");
+    }
+}
+
+void vs_faiss_begin(void)
+{
+    pthread_once(&core_once, choose_core);
+}
+
+int vs_faiss_one_thread(void)
+{
+    int before = omp_get_max_threads != NULL ? omp_get_max_threads() : 1;
+    if (omp_set_num_threads != NULL) {
+        omp_set_num_threads(1);
+    }
+    if (openblas_set_num_threads != NULL) {
+        openblas_set_num_threads(1);
+    }
+    return before;
+}
+
+void vs_faiss_restore_threads(int count)
+{
+    if (omp_set_num_threads != NULL) {
+        omp_set_num_threads(count);
+    }
+}
+
+// ---- nearest centroid ----
+
+// struct vs_nearest is never defined: a FaissIndex goes by this name.
+static enum vs_status new_flat(size_t dim, FaissIndex **index_out, struct vs_error *err)
+{
+    FaissIndexFlat *index = NULL;
+    if (faiss_IndexFlat_new_with(&index, (idx_t)dim, METRIC_L2) != 0) {
+        return faiss_failed("making an index", err);
+    }
+    *index_out = index;
+    return VS_OK;
+}
+
+enum vs_status vs_nearest_new(const float *rows,
+                              size_t count,
+                              size_t dim,
+                              struct vs_nearest **nearest_out,
+                              struct vs_error *err)
+{
+    FaissIndex *index = NULL;
+    VS_TRY(new_flat(dim, &index, err));
+    if (faiss_Index_add(index, (idx_t)count, rows) != 0) {
+        enum vs_status status = faiss_failed("adding centroids", err);
+        faiss_Index_free(index);
+        return status;
+    }
+    *nearest_out = (struct vs_nearest *)(void *)index;
+    return VS_OK;
+}
+
+enum vs_status vs_nearest_find(const struct vs_nearest *nearest,
+                               const float *rows,
+                               size_t count,
+                               size_t dim,
+                               uint32_t *label_out,
+                               struct vs_error *err)
+{
+    idx_t found[FIND_ROWS];
+    FaissIndex *index =
+        (FaissIndex *)(uintptr_t)nearest; // the C API takes no const; searching changes nothing
+    for (size_t first = 0; first < count; first += FIND_ROWS) {
+        size_t n = count - first < FIND_ROWS ? count - first : FIND_ROWS;
+        if (faiss_Index_assign(index, (idx_t)n, rows + first * dim, found, 1) != 0) {
+            return faiss_failed("assignment", err);
+        }
+        for (size_t i = 0; i < n; i++) {
+            label_out[first + i] =
+                found[i] < 0 ? 0 : (uint32_t)found[i]; // -1: no distance was a number
+        }
+    }
+    return VS_OK;
+}
+
+void vs_nearest_free(struct vs_nearest *nearest)
+{
+    if (nearest != NULL) {
+        faiss_Index_free((FaissIndex *)(void *)nearest);
+    }
+}
+
+// ---- k-means ----
+
+static enum vs_status run_clustering(const struct vs_kmeans *task,
+                                     FaissClustering *clustering,
+                                     float *centroids_out,
+                                     struct vs_error *err)
+{
+    FaissIndex *index = NULL;
+    VS_TRY(new_flat(task->dim, &index, err));
+    enum vs_status status = VS_OK;
+    if (faiss_Clustering_train(clustering, (idx_t)task->count, task->rows, index) != 0) {
+        status = faiss_failed("k-means", err);
+    } else {
+        float *found = NULL;
+        size_t len = 0;
+        faiss_Clustering_centroids(clustering, &found, &len);
+        memcpy(centroids_out, found, task->centroid_count * task->dim * sizeof *found);
+    }
+    faiss_Index_free(index);
+    return status;
+}
+
+enum vs_status vs_faiss_kmeans(const struct vs_kmeans *task,
+                               float *centroids_out,
+                               struct vs_error *err)
+{
+    FaissClusteringParameters options;
+    FaissClustering *clustering = NULL;
+    faiss_ClusteringParameters_init(&options);
+    options.niter = task->rounds;
+    options.min_points_per_centroid = 1; // fewer would be a warning on stderr
+    options.max_points_per_centroid = (int)task->points_per_centroid;
+    options.seed = (int)(task->seed & 0x7fffffff);
+    if (faiss_Clustering_new_with_params(&clustering, (int)task->dim, (int)task->centroid_count,
+                                         &options) != 0) {
+        return faiss_failed("k-means", err);
+    }
+    enum vs_status status = run_clustering(task, clustering, centroids_out, err);
+    faiss_Clustering_free(clustering);
+    return status;
+}
+
+// ---- projection ----
+
+// Reads the matrix out of a trained transform T(x) = A x + b: its reverse A^T (y - b), applied to y
+// = e_p + b, is row p of A.
+static enum vs_status read_transform(const FaissVectorTransform *transform,
+                                     size_t rows_out,
+                                     struct vs_codebook *model,
+                                     struct vs_error *err)
+{
+    const struct vs_env *env = model->env;
+    float *zero = vs_alloc_zeroed(env, model->dim, sizeof *zero);
+    float *unit = vs_alloc_zeroed(env, READ_ROWS * rows_out, sizeof *unit);
+    enum vs_status status = VS_OK;
+    if (zero == NULL || unit == NULL) {
+        status = vs_fail(err, VS_NO_MEMORY, "out of memory while training");
+    } else {
+        faiss_VectorTransform_apply_noalloc(transform, 1, zero, model->projection_bias);
+        for (size_t first = 0; first < rows_out; first += READ_ROWS) {
+            size_t count = rows_out - first < READ_ROWS ? rows_out - first : READ_ROWS;
+            for (size_t i = 0; i < count; i++) {
+                memcpy(unit + i * rows_out, model->projection_bias, rows_out * sizeof *unit);
+                unit[i * rows_out + first + i] += 1.0f;
+            }
+            faiss_LinearTransform_transform_transpose(transform, (idx_t)count, unit,
+                                                      model->projection + first * model->dim);
+        }
+    }
+    vs_free(env, zero);
+    vs_free(env, unit);
+    return status;
+}
+
+static enum vs_status new_transform(const struct vs_transform_task *task,
+                                    const struct vs_codebook *model,
+                                    FaissVectorTransform **transform_out,
+                                    struct vs_error *err)
+{
+    int dim = (int)model->dim, rows_out = (int)task->rows_out, failed = 0;
+    if (task->kind == VS_PROJECTION_OPQ) {
+        failed = faiss_OPQMatrix_new_with(transform_out, dim, (int)model->m, rows_out);
+        if (failed == 0) {
+            faiss_OPQMatrix_set_niter(*transform_out, OPQ_ROUNDS);
+        }
+    } else if (task->kind == VS_PROJECTION_PCA) {
+        failed = faiss_PCAMatrix_new_with(transform_out, dim, rows_out, 0.0f, 1);
+    } else {
+        failed = faiss_RandomRotationMatrix_new_with(transform_out, dim, rows_out);
+    }
+    return failed != 0 ? faiss_failed("making the projection", err) : VS_OK;
+}
+
+enum vs_status vs_faiss_transform(const struct vs_transform_task *task,
+                                  struct vs_codebook *model,
+                                  struct vs_error *err)
+{
+    FaissVectorTransform *transform = NULL;
+    VS_TRY(new_transform(task, model, &transform, err));
+    enum vs_status status = VS_OK;
+    if (faiss_VectorTransform_train(transform, (idx_t)task->count, task->rows) != 0) {
+        status = faiss_failed("training the projection", err);
+    } else {
+        status = read_transform(transform, task->rows_out, model, err);
+    }
+    faiss_VectorTransform_free(transform);
+    return status;
+}
+
+// ---- facts ----
+
+bool vs_trainer_available(void)
+{
+    return true;
+}
+
+// "OpenBLAS 0.3.21 …" up to the second space of its configuration.
+static int config_name_len(const char *config)
+{
+    const char *space = strchr(config, ' ');
+    space = space != NULL ? strchr(space + 1, ' ') : NULL;
+    return space != NULL ? (int)(space - config) : (int)strlen(config);
+}
+
+enum vs_status vs_trainer_facts(struct vs_buf *json_out, struct vs_error *err)
+{
+    vs_faiss_begin();
+    const char *config = openblas_get_config != NULL ? openblas_get_config() : "unknown";
+    const char *core = openblas_get_corename != NULL ? openblas_get_corename() : "";
+    return vs_buf_printf(json_out, err, "{\"library\":\"faiss %s\",\"blas\":\"%.*s %s\"}",
+                         VECSTORE_FAISS_VERSION, config_name_len(config), config, core);
+}

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+vecstore_test(source_jsonl_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/source_jsonl_test.c LINKS vs_ingest)
+vecstore_test(source_npy_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/source_npy_test.c LINKS vs_ingest)
+vecstore_test(source_parquet_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/source_parquet_test.c LINKS vs_ingest)

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+foreach(name filter_text filter_json filter_eval query_parts)
+    vecstore_test(${name}_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/${name}_test.c LINKS vs_query)
+endforeach()
+foreach(name engine engine_rows)
+    vecstore_test(${name}_test
+        SOURCES
+            ${CMAKE_SOURCE_DIR}/tests/unit/${name}_test.c
+            ${CMAKE_SOURCE_DIR}/tests/support/table_maker.c
+        LINKS vs_query)
+endforeach()
+vecstore_test(filter_duckdb_test SOURCES ${CMAKE_SOURCE_DIR}/tests/conform/filter_duckdb_test.c LINKS vs_query LABELS conform)
