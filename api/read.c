@@ -27,15 +27,16 @@ enum vs_status vs_db_recall(struct vs_db *db,
                             struct vs_error *err)
 {
     struct vs_buf floats;
-    size_t count = 0, dim = 0;
+    struct vs_recall_queries given = {0};
     vs_buf_init(&floats, db->env, MAX_QUERY_BYTES);
     enum vs_status status = VS_OK;
     if (options->queries != NULL) {
-        status = vs_vectors_read(db->env, options->queries, NULL, &floats, &count, &dim, err);
+        status = vs_vectors_read(db->env, options->queries, NULL, &floats, &given.count, &given.dim,
+                                 err);
+        given.vectors = (const float *)(const void *)floats.data;
     }
     if (status == VS_OK) {
-        status = vs_engine_recall(db->engine, options, (const float *)(const void *)floats.data,
-                                  count, report, err);
+        status = vs_engine_recall(db->engine, options, &given, report, err);
     }
     vs_buf_clear(&floats);
     return status;

@@ -39,11 +39,11 @@ start_server() {
 
 # Prints the hits of an answer for people. jq would do; sed keeps the demo free of it.
 print_hits() {
-    sed -e 's/.*"results":\[{"hits":\[//' -e 's/\],"complete".*//' -e 's/},{"id"/}\n{"id"/g' |
+    { cat; echo; } | sed -e 's/.*"results":\[{"hits":\[//' -e 's/\],"complete".*//' -e 's/},{"id"/}\n{"id"/g' |
         sed -n 's/.*"score":\([0-9.-]*\),"fields":{"title":"\(.*\)","text":"\(.*\)"}}.*/\1\t\2\t\3/p' |
         while IFS=$'\t' read -r score title text; do
             printf '   %.3f  %s\n' "$score" "$title"
-            printf '%s\n' "${text//\\\"/\"}" | fold -s -w 96 | head -n 3 | sed 's/^/          /'
+            printf '%s\n' "${text//\\\"/\"}" | fold -s -w 96 | sed -n '1,3s/^/          /p'
         done
 }
 

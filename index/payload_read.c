@@ -428,7 +428,7 @@ enum vs_status vs_payload_fetch(struct vs_payload_reader *reader,
                                 struct vs_batch *batch,
                                 struct vs_error *err)
 {
-    bool is_ascending;
+    bool is_ascending = false;
     VS_TRY(check_fetch(reader, rows, count, &is_ascending, err));
     struct fetch fetch = {.reader = reader, .wanted = wanted};
     for (size_t f = 0; f < reader->field_count; f++) {

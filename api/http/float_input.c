@@ -167,19 +167,17 @@ enum vs_status vs_floats_from_bytes(struct vs_arena *arena,
     return VS_OK;
 }
 
-static int sextet(char c)
-{
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : (c == '/' ? 63 : -1);
-}
+// The value of a base64 character plus one; 0: it is none.
+static const uint8_t sextets[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+};
 
 // RFC 4648 with or without padding. Returns the number of bytes, SIZE_MAX when the text is no
 // base64.
@@ -195,11 +193,11 @@ static size_t decode_base64(struct vs_str text, uint8_t *to)
     uint32_t bits = 0;
     unsigned held = 0;
     for (size_t i = 0; i < len; i++) {
-        int value = sextet(text.ptr[i]);
-        if (value < 0) {
+        uint32_t value = sextets[(unsigned char)text.ptr[i]];
+        if (value == 0) {
             return SIZE_MAX;
         }
-        bits = bits << 6 | (uint32_t)value;
+        bits = bits << 6 | (value - 1);
         held += 6;
         if (held >= 8) {
             held -= 8;

@@ -123,11 +123,16 @@ static enum vs_status draw_queries(struct recall_job *job, struct vs_error *err)
 }
 
 static enum vs_status take_queries(struct recall_job *job,
-                                   const float *queries,
-                                   size_t count,
+                                   const struct vs_recall_queries *given,
                                    struct vs_error *err)
 {
-    size_t dim = job->contract->dimension;
+    size_t dim = job->contract->dimension, count = given->count;
+    const float *queries = given->vectors;
+    if (given->dim != dim) {
+        return vs_fail(err, VS_INVALID,
+                       "the queries have %zu dimensions, vector column '%.*s' has %zu", given->dim,
+                       VS_STR_ARG(job->contract->column), dim);
+    }
     if (count > MAX_NUM) {
         return vs_fail(err, VS_LIMIT, "recall: %zu queries; at most %d", count, MAX_NUM);
     }
@@ -269,8 +274,7 @@ static enum vs_status write_report(struct recall_job *job,
 }
 
 static enum vs_status run_recall(struct recall_job *job,
-                                 const float *queries,
-                                 size_t query_count,
+                                 const struct vs_recall_queries *given,
                                  struct vs_buf *report,
                                  struct vs_error *err)
 {
@@ -291,8 +295,8 @@ static enum vs_status run_recall(struct recall_job *job,
     VS_TRY(vs_contract_find(job->view->contracts, job->view->contract_count, o->vector_column,
                             &job->contract, err));
     VS_TRY(vs_request_filter(job->view, o->filter, no_json, &job->arena, &job->filter, err));
-    if (queries != NULL && query_count > 0) {
-        VS_TRY(take_queries(job, queries, query_count, err));
+    if (given != NULL && given->count > 0) {
+        VS_TRY(take_queries(job, given, err));
     } else {
         VS_TRY(draw_queries(job, err));
     }
@@ -305,8 +309,7 @@ static enum vs_status run_recall(struct recall_job *job,
 
 enum vs_status vs_engine_recall(struct vs_engine *engine,
                                 const struct vs_recall_options *options,
-                                const float *queries,
-                                size_t query_count,
+                                const struct vs_recall_queries *given,
                                 struct vs_buf *report,
                                 struct vs_error *err)
 {
@@ -315,7 +318,7 @@ enum vs_status vs_engine_recall(struct vs_engine *engine,
            options->size > 0 && options->size < sizeof job.options ? options->size
                                                                    : sizeof job.options);
     vs_arena_init(&job.arena, engine->env, 0);
-    enum vs_status status = run_recall(&job, queries, query_count, report, err);
+    enum vs_status status = run_recall(&job, given, report, err);
     vs_search_clear(&job.exact);
     vs_search_clear(&job.approximate);
     vs_arena_clear(&job.arena);

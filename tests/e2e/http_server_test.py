@@ -594,6 +594,16 @@ def check_members(where, schema, value, schemas):
             check_members(where + "[]", schema["items"], member, schemas)
 
 
+def test_deadline(client, world):
+    """Whether 1 ms is enough depends on the machine; what must not be is anything but an answer or a 504 that says so."""
+    for i in range(20):
+        reply = client.ask("POST", TABLE + "/query", {"vectors": vectors(256, i), "k": 60, "exact": True, "timeout_ms": 1})
+        check_true("answer or 504", reply.code in (200, 504), reply.code)
+        if reply.code == 504:
+            error = reply.json()["error"]
+            check("504", (error["code"], error["reason"], "1 ms" in error["message"]), ("deadline_exceeded", "TIMEOUT", True))
+
+
 def test_parallel(client, world):
     queries = vectors(8, 77)
     expected = [world.nearest(q, 4) for q in queries]
@@ -673,7 +683,7 @@ def main():
     server = Server(binary)
     world = World()
     tests = [test_health, test_create, test_insert, test_query_forms, test_filters, test_rows, test_time_travel, test_bad_bodies, test_routes,
-             test_hostile, test_bodies_on_the_wire, test_openapi, test_parallel, test_slow]
+             test_hostile, test_bodies_on_the_wire, test_openapi, test_deadline, test_parallel, test_slow]
     for test in tests:
         if part and part not in test.__name__ and test not in (test_create, test_insert):
             continue

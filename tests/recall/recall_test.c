@@ -7,6 +7,7 @@
 #include "tests/support/check.h"
 #include "tests/support/index_fixture.h"
 #include "tests/support/test_env.h"
+#include "tests/support/test_io.h"
 
 #include <stdlib.h>
 
@@ -200,7 +201,7 @@ static float *read_floats(const char *path, size_t *count_out)
 static void real_text_768(void)
 {
     const char *python = test_python();
-    char directory[256], command[2048], path[512];
+    char directory[256], path[512];
     FILE *base = fopen("../shared/data/bge768.parquet", "rb");
     if (base == NULL) {
         SKIP("../shared/data/bge768.parquet is not there");
@@ -210,11 +211,13 @@ static void real_text_768(void)
         SKIP("no Python to read bge768.parquet");
     }
     test_dir_make(directory, sizeof directory);
-    snprintf(command, sizeof command,
-             "%s bench/prepare.py ../shared/data/bge768.parquet "
-             "../shared/data/bge768_queries.parquet %s/set > /dev/null",
-             python, directory);
-    if (system(command) != 0) {
+    char program[512], script[] = "bench/prepare.py", set[300];
+    char base_file[] = "../shared/data/bge768.parquet",
+         query_file[] = "../shared/data/bge768_queries.parquet";
+    snprintf(program, sizeof program, "%s", python);
+    snprintf(set, sizeof set, "%s/set", directory);
+    char *const arguments[] = {program, script, base_file, query_file, set, NULL};
+    if (test_run_program(arguments) != 0) {
         test_dir_remove(directory);
         SKIP("bench/prepare.py does not run here (pyarrow, numpy)");
     }

@@ -170,7 +170,7 @@ static void recall_is_measured(void)
     vs_buf_init(&report, &f.test.env, 1 << 20);
     struct vs_recall_options options = {
         .size = sizeof options, .table = MADE_TABLE, .num = 40, .seed = 5};
-    CHECK_OK(vs_engine_recall(f.engine, &options, NULL, 0, &report, &err), err);
+    CHECK_OK(vs_engine_recall(f.engine, &options, NULL, &report, &err), err);
     CHECK_NEAR(member(&f, &report, "recall"), 1, 0); // without an index both are exact
     CHECK_NEAR(member(&f, &report, "queries"), 40, 0);
     enum vs_status status = table_maker_index(&f.maker, 100, false, &err);
@@ -179,21 +179,24 @@ static void recall_is_measured(void)
         options.nprobe = 1;
         options.rerank = 10;
         options.filter = "lang = 'en'";
-        CHECK_OK(vs_engine_recall(f.engine, &options, NULL, 0, &report, &err), err);
+        CHECK_OK(vs_engine_recall(f.engine, &options, NULL, &report, &err), err);
         double low = member(&f, &report, "recall");
         CHECK(low > 0 && low <= 1);
         vs_buf_reset(&report);
         options.nprobe = options.rerank = 0;
         options.filter = NULL;
         options.recall_target = 0.99F;
-        CHECK_OK(vs_engine_recall(f.engine, &options, NULL, 0, &report, &err), err);
+        CHECK_OK(vs_engine_recall(f.engine, &options, NULL, &report, &err), err);
         CHECK(member(&f, &report, "recall") >= 0.9);
         CHECK(member(&f, &report, "p5") <= member(&f, &report, "recall"));
         float query[DIM];
         make_query(&f.maker, 4, query);
         vs_buf_reset(&report);
-        CHECK_OK(vs_engine_recall(f.engine, &options, query, 1, &report, &err), err);
+        struct vs_recall_queries given = {query, 1, DIM};
+        CHECK_OK(vs_engine_recall(f.engine, &options, &given, &report, &err), err);
         CHECK_NEAR(member(&f, &report, "queries"), 1, 0);
+        given.dim = DIM - 1; // queries of another model
+        CHECK_STATUS(vs_engine_recall(f.engine, &options, &given, &report, &err), VS_INVALID);
     } else {
         CHECK_STATUS(status, VS_UNSUPPORTED);
     }

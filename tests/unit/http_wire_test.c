@@ -257,8 +257,8 @@ static void case_raw(void)
 static void case_out_of_memory(void)
 {
     static const char *const bodies[] = {
-        "{\"vector\":[1,2,3],\"filter\":{\"a\":1},\"select\":[\"a\"],\"at\":{\"as_of\":\"2025-01-"
-        "01\"}}",
+        ("{\"vector\":[1,2,3],\"filter\":{\"a\":1},\"select\":[\"a\"],"
+         "\"at\":{\"as_of\":\"2025-01-01\"}}"),
         "{\"vectors\":[\"AACAPwAAAEA=\",[1,2]],\"filter\":\"a = 1\"}",
         "{\"id\":7}",
     };

@@ -3,6 +3,7 @@
 #include "tests/support/check.h"
 #include "tests/support/index_fixture.h"
 #include "tests/support/test_env.h"
+#include "tests/support/test_io.h"
 #include "vecstore/base/crc32c.h"
 
 #include <stdlib.h>
@@ -194,11 +195,12 @@ static void another_reader_agrees(void)
     if (python == NULL) {
         SKIP("no Python");
     }
-    char directory[256], path[512], command[2048];
+    char directory[256], path[512];
     test_dir_make(directory, sizeof directory);
     snprintf(path, sizeof path, "%s/index.puffin", directory);
-    snprintf(command, sizeof command, "%s tools/read_index.py %s > %s/out.json 2> %s/err.txt",
-             python, path, directory, directory);
+    char program[512], script[] = "tools/read_index.py";
+    snprintf(program, sizeof program, "%s", python);
+    char *const arguments[] = {program, script, path, NULL};
     for (int kind = 0; kind < 4; kind++) {
         struct vs_error err;
         struct vs_buf bytes;
@@ -214,7 +216,7 @@ static void another_reader_agrees(void)
             REQUIRE(stream != NULL);
             CHECK(fwrite(bytes.data, 1, bytes.len, stream) == bytes.len);
             fclose(stream);
-            CHECK((system(command) == 0) == (damaged == 0));
+            CHECK((test_run_program(arguments) == 0) == (damaged == 0));
         }
         vs_buf_clear(&bytes);
         fixture_free(&f);

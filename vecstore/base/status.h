@@ -74,6 +74,21 @@ const char *vs_status_name(enum vs_status code);
 // True where the same request may succeed later without change (CONFLICT, UNAVAILABLE, TIMEOUT).
 bool vs_status_is_retryable(enum vs_status code);
 
+#ifdef __clang_analyzer__
+// The static analyser does not see the bodies of other files: this tells it that a failure is never
+// VS_OK, so that it does not follow paths on which a function failed and yet seems to have succeeded.
+static inline enum vs_status vs_known_failure(enum vs_status result, enum vs_status code)
+{
+    (void)result;
+    return code;
+}
+
+#    define vs_fail(err, code, ...) vs_known_failure(vs_fail(err, code, __VA_ARGS__), code)
+#    define vs_fail_errno(err, ...)                                                                \
+        vs_known_failure(vs_fail_errno(err, __VA_ARGS__), VS_UNAVAILABLE)
+#    define vs_wrap(err, code, ...) vs_known_failure(vs_wrap(err, code, __VA_ARGS__), code)
+#endif
+
 // States a deliberate ignore of a result.
 static inline void vs_ignore(enum vs_status status)
 {
