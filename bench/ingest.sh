@@ -5,4 +5,4 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 python=${VECSTORE_PYTHON:-$here/../.venv/bin/python}
 [ -x "$python" ] || python=$(command -v python3)
-exec "$python" "$here/measure_ingest.py" "$@"
+exec "$python" -u "$here/measure_ingest.py" "$@"

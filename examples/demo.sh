@@ -53,8 +53,8 @@ ask() { # ask QUESTION-NUMBER
     text=$(sed -n 's/.*"text": "\([^"]*\)".*/\1/p' <<<"$line")
     vector=$(sed -n 's/.*"embedding": "\([^"]*\)".*/\1/p' <<<"$line")
     printf '\n \033[1m%s\033[0m\n' "$text"
-    curl -sS "$url/v1/tables/docs.passages/query" -H 'Content-Type: application/json' \
-        -d "{\"vector\":\"$vector\",\"k\":2,\"select\":[\"title\",\"text\"]}" >"$work/answer.json"
+    curl -sS "$url/v1/tables/docs.passages/query" \
+        --json "{\"vector\":\"$vector\",\"k\":2,\"select\":[\"title\",\"text\"]}" >"$work/answer.json"
     print_hits <"$work/answer.json"
 }
 

@@ -65,9 +65,10 @@ static void open_connection(struct vs_mhd *mhd, struct MHD_Connection *handle, v
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct connection *connection = vs_alloc_zeroed(mhd->service->env, 1, sizeof *connection);
+    struct connection *connection =
+        info != NULL ? vs_alloc_zeroed(mhd->service->env, 1, sizeof *connection) : NULL;
     *context = connection; // NULL: every request on it is refused
-    if (connection != NULL && info != NULL) {
+    if (connection != NULL) {
         int64_t due = vs_monotonic_ns(mhd->service->env) + mhd->header_deadline_ns;
         vs_watchdog_add(mhd->watchdog, &connection->watched, info->connect_fd, due, true);
     }

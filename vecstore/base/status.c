@@ -6,6 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __clang_analyzer__ // defined here, so no hints
+#    undef vs_fail
+#    undef vs_fail_errno
+#    undef vs_wrap
+#endif
+
 static const char *const status_names[VS_STATUS_COUNT] = {
     [VS_OK] = "OK",
     [VS_INVALID] = "INVALID",

@@ -76,7 +76,8 @@ bool vs_status_is_retryable(enum vs_status code);
 
 #ifdef __clang_analyzer__
 // The static analyser does not see the bodies of other files: this tells it that a failure is never
-// VS_OK, so that it does not follow paths on which a function failed and yet seems to have succeeded.
+// VS_OK, so that it does not follow paths on which a function failed and yet seems to have
+// succeeded.
 static inline enum vs_status vs_known_failure(enum vs_status result, enum vs_status code)
 {
     (void)result;

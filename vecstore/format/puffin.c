@@ -271,7 +271,7 @@ enum vs_status vs_puffin_parse(const struct vs_env *env,
                                struct vs_error *err)
 {
     const uint8_t *data = (const uint8_t *)bytes.ptr;
-    size_t payload_size;
+    size_t payload_size = 0;
     VS_TRY(check_size(bytes.len, what, err));
     VS_TRY(check_tail(data + bytes.len - TAIL_SIZE, bytes.len, what, &payload_size, err));
     struct located at = {data, data + bytes.len - payload_size - FOOTER_OVERHEAD, payload_size,
@@ -286,7 +286,7 @@ static enum vs_status read_footer(const struct vs_env *env,
                                   struct vs_error *err)
 {
     uint8_t head[MAGIC_SIZE];
-    size_t payload_size;
+    size_t payload_size = 0;
     size_t first = file->size < FIRST_READ ? (size_t)file->size : FIRST_READ;
     VS_TRY(vs_buf_append_zeros(tail, first, err));
     VS_TRY(vs_file_read(file, file->size - first, first, tail->data, err));
