@@ -284,6 +284,8 @@ struct vs_get_options {
     size_t select_count;
     bool include_vector;
     struct vs_at at;
+    bool select_none;       // ids only
+    const struct vs_op *op; // deadline
 };
 // {"snapshot_id","rows":[{"id":…,"fields":{…},"vector":[…]?}],"not_found":[…]} in the order asked
 enum vs_status vs_db_get(struct vs_db *db,

@@ -18,6 +18,7 @@
 #define MEMORY_BYTES ((size_t)256 << 20)
 #define DIM 768
 #define M 96
+#define PQ_BLOCK ((size_t)16 * M) // bytes of 32 vectors
 
 struct work {
     const struct vs_kernels *table;
@@ -44,14 +45,14 @@ static const float *query_f32(void)
 
 static void run_dot_f32(const struct work *w)
 {
-    w->table->dot_f32(query_f32(), (const float *)(const void *)w->bytes, DIM, w->len / (4 * DIM),
-                      w->out);
+    w->table->dot_f32(query_f32(), (const float *)(const void *)w->bytes, DIM,
+                      w->len / (sizeof(float) * DIM), w->out);
 }
 
 static void run_l2_f32(const struct work *w)
 {
-    w->table->l2_f32(query_f32(), (const float *)(const void *)w->bytes, DIM, w->len / (4 * DIM),
-                     w->out);
+    w->table->l2_f32(query_f32(), (const float *)(const void *)w->bytes, DIM,
+                     w->len / (sizeof(float) * DIM), w->out);
 }
 
 static void run_dot_i8(const struct work *w)
@@ -76,17 +77,17 @@ static void run_dot_i8_rows(const struct work *w)
                           w->out);
 }
 
-static uint8_t lut[16 * M];
+static uint8_t lut[PQ_BLOCK];
 
 static void run_pq4_scan(const struct work *w)
 {
-    w->table->pq4_scan(w->bytes, w->len / (16 * M), M, lut, w->out);
+    w->table->pq4_scan(w->bytes, w->len / PQ_BLOCK, M, lut, w->out);
 }
 
 static void run_pq4_select(const struct work *w)
 {
     static uint16_t sums[MEMORY_BYTES / M * 2 + 64];
-    w->table->pq4_select(w->bytes, w->len / (16 * M), M, lut, 12000, NULL, w->out, sums);
+    w->table->pq4_select(w->bytes, w->len / PQ_BLOCK, M, lut, 12000, NULL, w->out, sums);
 }
 
 static void run_read(const struct work *w)
@@ -138,7 +139,7 @@ static void bench_table(struct work *w, double limit, double seconds)
                "\"cache_gbs\":%.2f,"
                "\"memory_gbs\":%.2f,\"limit_gbs\":%.2f,\"ratio\":%.3f}\n",
                w->table->name, KERNELS[k].name, DIM, M, cache, memory, limit, memory / limit);
-        fflush(stdout);
+        (void)fflush(stdout);
     }
 }
 
@@ -148,6 +149,8 @@ int main(int argc, char **argv)
     struct work w = {.bytes = malloc(MEMORY_BYTES), .out = malloc(MEMORY_BYTES)};
     if (w.bytes == NULL || w.out == NULL) {
         fprintf(stderr, "bench_kernels: needs 512 MiB of memory\n");
+        free(w.bytes);
+        free(w.out);
         return 1;
     }
     for (size_t i = 0; i < MEMORY_BYTES; i++) { // floats stay small numbers, int8 within -127..127

@@ -218,7 +218,7 @@ static int build_index(const struct vs_env *env,
         vs_writer_finish(&writer.base, VS_PUT_ANY, &err) != VS_OK) {
         return fail(&err);
     }
-    fclose(writer.stream);
+    (void)fclose(writer.stream);
     printf("{\"build_ms\":%" PRId64 ",\"file_size\":%" PRIu64 ",\"facts\":%s}\n",
            (vs_monotonic_ns(env) - start) / 1000000, result.file_size, result.summary_json);
     return 0;

@@ -4,7 +4,7 @@
 Usage: search_faiss.py build KIND BASE.f32 DIM INDEX-FILE
        search_faiss.py serve KIND BASE.f32 DIM INDEX-FILE QUERIES.f32 TRUTH.i64 IDS.i64
 KIND is a factory string with "+flat" or "+sq8" behind it for the refinement, e.g.
-"OPQ96_384,IVF1024,PQ96x4fs+sq8", or "HNSW32,Flat" (nprobe is then efSearch). One thread on one pinned
+"OPQ96_384,IVF1024,PQ96x4fs+sq8", "HNSW32,Flat" (nprobe is then efSearch) or "Flat". One thread on one pinned
 core, one query per call, through the C++ method with arrays made beforehand: the checks and allocations of
 the usual Python wrapper (5 to 20 us a query) are not in the figures; "wrapper_us" tells them.
 """
@@ -48,7 +48,7 @@ class Contender:
         self.index, self.hnsw, self.ivf = self.inner, None, None
         if factory.startswith("HNSW"):
             self.hnsw = faiss.downcast_index(self.inner).hnsw
-        else:
+        elif factory != "Flat":
             self.ivf = faiss.downcast_index(faiss.extract_index_ivf(self.inner))
         if refine:
             base = np.ascontiguousarray(load_rows(base_path, dim))
@@ -62,7 +62,8 @@ class Contender:
         if self.hnsw is not None:
             self.hnsw.efSearch = max(nprobe, k)
             return
-        self.ivf.nprobe = nprobe
+        if self.ivf is not None:
+            self.ivf.nprobe = nprobe
         if self.index is not self.inner:
             self.index.k_factor = max(1.0, rerank / k)
 

@@ -10,6 +10,7 @@
  * The same arguments give the same bytes (splitmix64 and a polar normal generator, seed 20261121).
  */
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,16 @@ static FILE *create(const char *folder, const char *name)
     return file;
 }
 
+// Every write so far has succeeded, or the program ends.
+static void finish(FILE *file, const char *folder, const char *name)
+{
+    bool failed = ferror(file) != 0;
+    if (fclose(file) != 0 || failed) {
+        fprintf(stderr, "gen_vectors: %s/%s cannot be written\n", folder, name);
+        exit(1);
+    }
+}
+
 // NumPy format 1.0: magic, version, header length, header padded so that the data starts at a
 // multiple of 64.
 static void npy_header(FILE *file, long rows, int dim)
@@ -123,8 +134,8 @@ static void npy_header(FILE *file, long rows, int dim)
     memset(text + n, ' ', sizeof text - (size_t)n);
     text[sizeof text - 1] = '\n';
     const unsigned char head[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, sizeof text, 0};
-    fwrite(head, 1, sizeof head, file);
-    fwrite(text, 1, sizeof text, file);
+    (void)fwrite(head, 1, sizeof head, file);
+    (void)fwrite(text, 1, sizeof text, file);
 }
 
 static void write_rows(const char *folder, long rows, int dim)
@@ -142,23 +153,23 @@ static void write_rows(const char *folder, long rows, int dim)
             fill(document, dim);
         }
         make_vector(vector, topics[topic], document, dim);
-        fwrite(vector, sizeof *vector, (size_t)dim, base);
-        fprintf(meta,
-                "{\"id\":%ld,\"topic\":\"topic-%02d\",\"day\":\"%04ld-%02ld-%02ld\",\"title\":"
-                "\"document %ld, passage %ld\"}\n",
-                row, topic, 2020 + row % 6, 1 + row / 7 % 12, 1 + row / 3 % 28,
-                row / PASSAGES_PER_DOCUMENT, row % PASSAGES_PER_DOCUMENT);
-        if (row % every == every / 2 &&
-            asked < QUERIES) { // a passage of this document that is not in the base
+        (void)fwrite(vector, sizeof *vector, (size_t)dim, base);
+        (void)fprintf(
+            meta,
+            "{\"id\":%ld,\"topic\":\"topic-%02d\",\"day\":\"%04ld-%02ld-%02ld\",\"title\":"
+            "\"document %ld, passage %ld\"}\n",
+            row, topic, 2020 + row % 6, 1 + row / 7 % 12, 1 + row / 3 % 28,
+            row / PASSAGES_PER_DOCUMENT, row % PASSAGES_PER_DOCUMENT);
+        if (row % every == every / 2 && asked < QUERIES) {
+            // A passage of this document that is not in the base.
             make_vector(vector, topics[topic], document, dim);
-            fwrite(vector, sizeof *vector, (size_t)dim, queries);
+            (void)fwrite(vector, sizeof *vector, (size_t)dim, queries);
             asked++;
         }
     }
-    if (fclose(base) != 0 || fclose(meta) != 0 || fclose(queries) != 0) {
-        perror(folder);
-        exit(1);
-    }
+    finish(base, folder, "base.npy");
+    finish(meta, folder, "rows.jsonl");
+    finish(queries, folder, "queries.npy");
 }
 
 int main(int argc, char **argv)

@@ -48,15 +48,17 @@ enum vs_status vs_payload_writer_finish(struct vs_payload_writer *writer,
                                         struct vs_error *err);
 void vs_payload_writer_free(struct vs_payload_writer *writer);
 
-struct vs_payload_reader; // keeps the directory in memory, reads blocks on demand from file[offset,
-                          // offset + length)
+struct vs_payload_reader; // keeps the directory in memory, reads blocks on demand
+
+// Where a payload lies and what it holds.
+struct vs_payload_place {
+    struct vs_file *file; // borrowed until the reader is closed
+    uint64_t offset, length;
+    const struct vs_field *fields; // copied
+    size_t field_count, row_count;
+};
 enum vs_status vs_payload_open(const struct vs_env *env,
-                               struct vs_file *file,
-                               uint64_t offset,
-                               uint64_t length,
-                               const struct vs_field *fields,
-                               size_t field_count,
-                               size_t row_count,
+                               const struct vs_payload_place *place,
                                struct vs_payload_reader **reader_out,
                                struct vs_error *err);
 void vs_payload_close(struct vs_payload_reader *reader);

@@ -221,10 +221,14 @@ static enum vs_status open_payload(const struct vs_index *index,
     if (fields == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory for the payload of %s", index->file->name);
     }
-    size_t count = payload_fields(d, fields);
-    enum vs_status status =
-        vs_payload_open(index->env, index->file, blob->offset, blob->length, fields, count,
-                        (size_t)d->info.segments[segment].row_count, reader_out, err);
+    const struct vs_payload_place place = {.file = index->file,
+                                           .offset = blob->offset,
+                                           .length = blob->length,
+                                           .fields = fields,
+                                           .field_count = payload_fields(d, fields),
+                                           .row_count =
+                                               (size_t)d->info.segments[segment].row_count};
+    enum vs_status status = vs_payload_open(index->env, &place, reader_out, err);
     vs_free(index->env, fields);
     return status;
 }

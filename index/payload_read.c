@@ -141,12 +141,7 @@ static enum vs_status read_directory(struct vs_payload_reader *reader,
 }
 
 enum vs_status vs_payload_open(const struct vs_env *env,
-                               struct vs_file *file,
-                               uint64_t offset,
-                               uint64_t length,
-                               const struct vs_field *fields,
-                               size_t field_count,
-                               size_t row_count,
+                               const struct vs_payload_place *place,
                                struct vs_payload_reader **reader_out,
                                struct vs_error *err)
 {
@@ -155,15 +150,15 @@ enum vs_status vs_payload_open(const struct vs_env *env,
         return no_memory(err);
     }
     reader->env = env;
-    reader->file = file;
-    reader->offset = offset;
-    reader->field_count = field_count;
-    reader->row_count = row_count;
-    reader->fields = vs_alloc_zeroed(env, field_count, sizeof *fields);
+    reader->file = place->file;
+    reader->offset = place->offset;
+    reader->field_count = place->field_count;
+    reader->row_count = place->row_count;
+    reader->fields = vs_alloc_zeroed(env, place->field_count, sizeof *place->fields);
     enum vs_status status = reader->fields == NULL ? no_memory(err) : VS_OK;
     if (status == VS_OK) {
-        memcpy(reader->fields, fields, field_count * sizeof *fields);
-        status = read_directory(reader, length, err);
+        memcpy(reader->fields, place->fields, place->field_count * sizeof *place->fields);
+        status = read_directory(reader, place->length, err);
     }
     if (status == VS_OK) {
         *reader_out = reader;

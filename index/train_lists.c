@@ -56,6 +56,30 @@ enum vs_status vs_train_permute(const struct vs_env *env,
     return VS_OK;
 }
 
+// The group with the most points per child that can have one more, or with the fewest that can give
+// one back; group_count when there is none.
+static size_t group_to_change(const uint32_t *first,
+                              size_t group_count,
+                              const uint32_t *children,
+                              bool more)
+{
+    size_t best = group_count;
+    double best_load = 0.0;
+    for (size_t g = 0; g < group_count; g++) {
+        uint32_t size = first[g + 1] - first[g];
+        if (more ? children[g] >= size : children[g] <= 1) {
+            continue;
+        }
+        double load = (double)size / (double)children[g];
+        load = more ? load : 1.0 / load;
+        if (best == group_count || load > best_load) {
+            best = g;
+            best_load = load;
+        }
+    }
+    return best;
+}
+
 void vs_train_share(const uint32_t *first, size_t group_count, size_t total, uint32_t *children)
 {
     uint64_t points = first[group_count];
@@ -69,23 +93,13 @@ void vs_train_share(const uint32_t *first, size_t group_count, size_t total, uin
     }
     // What rounding left over goes to the groups with the most points per child, one at a time.
     while (given != total) {
-        size_t best = group_count;
-        double best_load = 0.0;
-        for (size_t g = 0; g < group_count; g++) {
-            uint32_t size = first[g + 1] - first[g];
-            bool can = given < total ? children[g] < size : children[g] > 1;
-            double load = can ? (double)size / (double)children[g] : 0.0;
-            load = can && given > total ? 1.0 / load : load;
-            if (can && (best == group_count || load > best_load)) {
-                best = g;
-                best_load = load;
-            }
-        }
-        if (best == group_count) {
+        bool more = given < total;
+        size_t group = group_to_change(first, group_count, children, more);
+        if (group == group_count) {
             return; // fewer points than children, or more groups than children
         }
-        children[best] += given < total ? 1u : UINT32_MAX;
-        given += given < total ? 1u : SIZE_MAX;
+        children[group] += more ? 1u : UINT32_MAX;
+        given += more ? 1u : SIZE_MAX;
     }
 }
 

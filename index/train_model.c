@@ -202,7 +202,7 @@ static enum vs_status train_table(const struct vs_training *t,
     for (size_t code = kmeans.centroid_count; code < VS_PQ_CODES; code++) { // never nearer than 0
         memcpy(table + code * sub_dim, table, sub_dim * sizeof *table);
     }
-    float *scratch = vs_alloc(t->env, 2 * VS_PQ_CODES * sub_dim * sizeof *scratch);
+    float *scratch = vs_alloc(t->env, (size_t)2 * VS_PQ_CODES * sub_dim * sizeof *scratch);
     if (scratch == NULL) {
         return no_memory(err);
     }

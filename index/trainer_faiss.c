@@ -45,21 +45,26 @@ static enum vs_status faiss_failed(const char *step, struct vs_error *err)
 /*
  * OpenBLAS 0.3.21 takes new processors with AVX-512 for Haswell and runs at half speed. It reads
  * OPENBLAS_CORETYPE when it is loaded, which is before any code of ours; but its own initialisation
- * can be run again while no BLAS call is active.
+ * can be run again while no BLAS call is active. The variable is there for the length of that call
+ * only, once in a process, before the first training; nothing of ours reads variables then.
  */
 static void choose_core(void)
 {
-    if (!vs_cpu_get()->avx512bw || openblas_get_corename == NULL || gotoblas_dynamic_init == NULL ||
-        gotoblas_dynamic_quit == NULL || getenv("OPENBLAS_CORETYPE") != NULL) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): see above
+    const char *wish = getenv("OPENBLAS_CORETYPE");
+    if (wish != NULL || !vs_cpu_get()->avx512bw || openblas_get_corename == NULL ||
+        gotoblas_dynamic_init == NULL || gotoblas_dynamic_quit == NULL) {
         return;
     }
     const char *core = openblas_get_corename();
     if (strcmp(core, "Haswell") != 0 && strcmp(core, "Zen") != 0) {
         return;
     }
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): see above
     if (setenv("OPENBLAS_CORETYPE", "SkylakeX", 1) == 0) {
         gotoblas_dynamic_quit();
         gotoblas_dynamic_init();
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): see above
         unsetenv("OPENBLAS_CORETYPE");
     }
 }

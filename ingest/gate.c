@@ -135,6 +135,25 @@ static bool check_vector(const struct vs_vector_contract *contract,
     return true;
 }
 
+static bool is_utf8(const struct vs_column *column, const struct vs_field *field, size_t row)
+{
+    if (field->kind == VS_KIND_STRING) {
+        return vs_utf8_validate(vs_column_get_bytes(column, row));
+    }
+    if (field->kind != VS_KIND_LIST || field->element_kind != VS_KIND_STRING) {
+        return true;
+    }
+    size_t first, count;
+    vs_column_get_list(column, row, &first, &count);
+    for (size_t i = first; i < first + count; i++) {
+        if (!vs_column_is_null(column->child, i) &&
+            !vs_utf8_validate(vs_column_get_bytes(column->child, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_nulls_and_text(const struct vs_gate *gate,
                                  const struct vs_batch *batch,
                                  size_t row,
@@ -152,7 +171,7 @@ static bool check_nulls_and_text(const struct vs_gate *gate,
             }
             continue;
         }
-        if (field->kind == VS_KIND_STRING && !vs_utf8_validate(vs_column_get_bytes(column, row))) {
+        if (!is_utf8(column, field, row)) {
             snprintf(reason, 200, "%.*s is not UTF-8", VS_STR_ARG(field->name));
             return false;
         }
@@ -181,7 +200,7 @@ static void explain_duplicate(const struct vs_value *id, char reason[200])
 {
     if (id->kind == VS_KIND_STRING) {
         snprintf(reason, 200, "id '%.*s' occurs more than once in this commit",
-                 (int)(id->as.text.len > 80 ? 80 : id->as.text.len), id->as.text.ptr);
+                 vs_id_shown_length(id->as.text), id->as.text.ptr);
     } else {
         snprintf(reason, 200, "id %lld occurs more than once in this commit",
                  (long long)id->as.integer);

@@ -5,6 +5,7 @@
 
 #define EMPTY UINT32_MAX
 #define MAX_IDS (UINT32_MAX - 1)
+#define SHOWN_BYTES 80
 
 struct vs_id_set {
     const struct vs_env *env;
@@ -175,4 +176,16 @@ bool vs_id_set_range(const struct vs_id_set *set,
 enum vs_kind vs_id_set_kind(const struct vs_id_set *set)
 {
     return set->members.kind;
+}
+
+int vs_id_shown_length(struct vs_str text)
+{
+    if (text.len <= SHOWN_BYTES) {
+        return (int)text.len;
+    }
+    int len = SHOWN_BYTES;
+    while (len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80) {
+        len--; // text.ptr[len] continues a character
+    }
+    return len;
 }

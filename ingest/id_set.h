@@ -31,5 +31,7 @@ bool vs_id_set_range(const struct vs_id_set *set,
                      struct vs_value *min_out,
                      struct vs_value *max_out);
 enum vs_kind vs_id_set_kind(const struct vs_id_set *set);
+// How many bytes of a string id a message shows: at most 80, whole UTF-8 characters.
+int vs_id_shown_length(struct vs_str text);
 
 #endif

@@ -82,8 +82,9 @@ enum vs_status vs_line_reader_next(struct vs_line_reader *reader,
     for (;;) {
         size_t held = reader->bytes.len - reader->next;
         const uint8_t *start = held == 0 ? NULL : reader->bytes.data + reader->next;
-        const uint8_t *end =
-            held > searched ? memchr(start + searched, '\n', held - searched) : NULL;
+        const uint8_t *end = start != NULL && held > searched
+                                 ? memchr(start + searched, '\n', held - searched)
+                                 : NULL;
         size_t len = end != NULL ? (size_t)(end - start) : held;
         if (len > VS_LINE_MAX_BYTES) {
             return vs_fail(err, VS_LIMIT,

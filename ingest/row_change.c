@@ -27,10 +27,9 @@ static enum vs_status fail_existing(const struct vs_row_change *change,
     const char *way_out =
         "use --upsert (\"upsert\": true over HTTP) to replace rows, or leave them out";
     if (id.kind == VS_KIND_STRING) {
-        return vs_fail(err, VS_EXISTS,
-                       "%zu of the ids exist in the table already, the first is '%.*s'; %s",
-                       located->distinct_ids, (int)(id.as.text.len > 80 ? 80 : id.as.text.len),
-                       id.as.text.ptr, way_out);
+        return vs_fail(
+            err, VS_EXISTS, "%zu of the ids exist in the table already, the first is '%.*s'; %s",
+            located->distinct_ids, vs_id_shown_length(id.as.text), id.as.text.ptr, way_out);
     }
     return vs_fail(err, VS_EXISTS,
                    "%zu of the ids exist in the table already, the first is %lld; %s",
@@ -104,8 +103,8 @@ static enum vs_status write_deletes(struct vs_row_change *change,
     }
     struct vs_data_file *files;
     size_t count;
-    VS_TRY(vs_position_deletes_write(change->env, change->store, base, rows, row_count,
-                                     &change->arena, &files, &count, err));
+    VS_TRY(vs_position_deletes_write(change->store, base, rows, row_count, &change->arena, &files,
+                                     &count, err));
     VS_TRY(remember_files(change, files, count, err));
     intent->added_deletes = files;
     intent->added_delete_count = count;

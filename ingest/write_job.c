@@ -146,6 +146,7 @@ static enum vs_status read_feed(struct write *write,
         VS_TRY(vs_op_check(write->env, write->job->op, err));
         vs_batch_reset(&write->batch);
         VS_TRY(feed->next(feed->ctx, &write->batch, &first_row, err));
+        VS_TRY(vs_op_check(write->env, write->job->op, err)); // reading may have waited, or been cut
         if (write->batch.row_count == 0) {
             return VS_OK;
         }
@@ -191,6 +192,7 @@ static enum vs_status finish(struct write *write, struct vs_error *err)
     if (count == 0) {
         return VS_OK;
     }
+    VS_TRY(vs_op_check(write->env, write->job->op, err)); // the last chance before the commit
     struct vs_row_change change;
     vs_row_change_init(&change, write->env, vs_catalog_store(write->catalog),
                        write->job->upsert ? VS_ROW_CHANGE_UPSERT : VS_ROW_CHANGE_INSERT);

@@ -27,8 +27,8 @@ static void read_brand(void)
         return;
     }
     for (uint32_t i = 0; i < 3; i++) {
-        __get_cpuid(0x80000002u + i, &regs[4 * i], &regs[4 * i + 1], &regs[4 * i + 2],
-                    &regs[4 * i + 3]);
+        uint32_t *part = regs + (size_t)4 * i;
+        __get_cpuid(0x80000002u + i, &part[0], &part[1], &part[2], &part[3]);
     }
     char text[sizeof regs + 1];
     memcpy(text, regs, sizeof regs);

@@ -34,7 +34,9 @@ static void choose(void)
 #endif
     runnable[count] = &vs_kernels_scalar;
     chosen = runnable[0];
-    const char *wish = getenv("VS_SIMD"); // an unknown or unrunnable name changes nothing
+    // An unknown or unrunnable name changes nothing.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): read once, and no thread of ours sets it
+    const char *wish = getenv("VS_SIMD");
     const struct vs_kernels *table = wish != NULL ? find_runnable(wish) : NULL;
     if (table != NULL) {
         chosen = table;

@@ -53,6 +53,9 @@ static enum vs_status parse_vector(const struct vs_env *env,
     struct vs_json_iter iter;
     VS_TRY(vs_json_parse(env, vs_str_from_c(text), "--vector", NULL, &parts->doc, err));
     const struct vs_json *root = vs_json_root(parts->doc);
+    if (!vs_json_is(root, VS_JSON_ARRAY) || vs_json_count(root) == 0) {
+        return vs_fail(err, VS_INVALID, "--vector takes a JSON array, as in '[0.1, -0.2]'");
+    }
     vs_json_iter_init(&iter, root);
     while (vs_json_iter_next(&iter, NULL, &value)) {
         double number;
@@ -352,7 +355,8 @@ static enum vs_status run_get(struct cli_context *context, struct vs_error *err)
     struct vs_get_options options = {.size = sizeof options,
                                      .table = args->positionals[0],
                                      .ids = ids,
-                                     .include_vector = cli_switch(args, "include-vector")};
+                                     .include_vector = cli_switch(args, "include-vector"),
+                                     .op = &context->op};
     VS_TRY(cli_split(cli_text(args, "ids"), ids, MAX_IDS, &options.id_count, err));
     if (options.id_count == 0) {
         return vs_fail(err, VS_INVALID, "--ids is missing: name the rows, as in --ids 1,2");

@@ -3,6 +3,8 @@
 // status into an exit code.
 #include "api/cli/cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +15,16 @@ static atomic_bool interrupted;
 static void on_interrupt(int signal_number)
 {
     (void)signal_number;
+    int saved_errno = errno;
     if (atomic_exchange(&interrupted, true)) {
         _exit(130); // the second Ctrl-C does not wait; nothing visible is half written
     }
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (nothing >= 0) {
+        vs_ignore(dup2(nothing, STDIN_FILENO) >= 0 ? VS_OK : VS_UNAVAILABLE); // ends a waiting read
+        close(nothing);
+    }
+    errno = saved_errno;
 }
 
 static void print_options(const struct cli_option *options)
@@ -184,17 +193,61 @@ static void print_error(const struct cli_context *context,
     fprintf(stderr, "vecstore: %s\n", err->message);
 }
 
+// Also when the other options are wrong, errors have the form that was asked for.
+static bool asks_for_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int fail_unknown_command(const char *group, const char *name, int argc, char **argv)
+{
+    static struct cli_context context; // large
+    context.env = vs_env_default();
+    context.json = asks_for_json(argc, argv);
+    struct vs_error err = {0};
+    enum vs_status status = vs_fail(&err, VS_INVALID, "unknown command '%s%s%s'; see vecstore --help",
+                                    group != NULL ? group : "", group != NULL ? " " : "", name);
+    print_error(&context, status, &err);
+    if (!context.json) {
+        fputc('\n', stderr);
+        print_help(stderr, group);
+    }
+    return cli_exit_code(status);
+}
+
+// "--version" among the options before the command.
+static bool asks_for_version(char **argv, int end)
+{
+    for (int i = 1; i < end; i++) {
+        if (strcmp(argv[i], "--version") == 0) {
+            memmove(&argv[i], &argv[i + 1], (size_t)(end - i - 1) * sizeof *argv);
+            return true;
+        }
+    }
+    return false;
+}
+
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     static struct cli_context context; // large: holds the argument tables
     struct vs_error err = {0};
     context.env = vs_env_default();
     context.command = command;
+    context.json = asks_for_json(argc, argv);
     vs_buf_init(&context.report, context.env, SIZE_MAX);
     enum vs_status status = run_command(&context, argc, argv, &err);
     cli_progress_end();
     if (fflush(stdout) != 0 && status == VS_OK) {
         status = vs_fail(&err, VS_UNAVAILABLE, "the output could not be written");
+    }
+    if (status != VS_OK && status != VS_UNKNOWN && atomic_load(&interrupted)) {
+        // Input that ends early because of Ctrl-C fails in many ways; this is the reason.
+        status = vs_fail(&err, VS_CANCELLED, "cancelled; nothing was changed");
     }
     if (status != VS_OK) {
         print_error(&context, status, &err);
@@ -211,11 +264,10 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-    if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0)) {
-        argv[1] = argv[0];
-        return run(&cmd_version, argc - 1, argv + 1);
-    }
     int at = find_word(argc, argv, 1);
+    if (asks_for_version(argv, at)) {
+        return run(&cmd_version, at - 1, argv);
+    }
     if (at == argc || strcmp(argv[at], "help") == 0) {
         bool asked = argc > 1 && (at < argc || strcmp(argv[argc - 1], "--help") == 0 ||
                                   strcmp(argv[argc - 1], "-h") == 0);
@@ -234,9 +286,7 @@ int main(int argc, char **argv)
     }
     const struct cli_command *command = find_command(group, name);
     if (command == NULL) {
-        fprintf(stderr, "vecstore: unknown command '%s%s%s'\n\n", group != NULL ? group : "",
-                group != NULL ? " " : "", name);
-        return print_help(stderr, group);
+        return fail_unknown_command(group, name, argc, argv);
     }
     remove_word(&argc, argv, at);
     return run(command, argc, argv);

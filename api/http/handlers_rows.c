@@ -4,7 +4,7 @@
 #include "api/http/routes.h"
 #include "api/http/wire.h"
 
-#define WRITE_TIMEOUT_MS 30000
+#define OPERATION_TIMEOUT_MS 30000
 
 static struct vs_op make_op(struct vs_service *service,
                             const struct vs_http_request *request,
@@ -92,13 +92,13 @@ enum vs_status vs_handle_insert(struct vs_service *service,
     case VS_MEDIA_OTHER:
         return vs_media_refuse(request, reply, "application/json or application/x-ndjson", err);
     }
-    struct vs_op op = make_op(service, request, WRITE_TIMEOUT_MS);
+    struct vs_op op = make_op(service, request, OPERATION_TIMEOUT_MS);
     options.table = request->table;
     options.upsert |= upsert;
     options.quarantine |= quarantine;
     options.op = &op;
     enum vs_status status = vs_db_insert(service->db, &options, &reply->body, err);
-    return tell_deadline(request, WRITE_TIMEOUT_MS, status, err);
+    return tell_deadline(request, OPERATION_TIMEOUT_MS, status, err);
 }
 
 enum vs_status vs_handle_get(struct vs_service *service,
@@ -110,8 +110,11 @@ enum vs_status vs_handle_get(struct vs_service *service,
     VS_TRY(vs_request_check_params(request, NULL, 0, err));
     VS_TRY(vs_media_need_json(request, reply, err));
     VS_TRY(vs_wire_get(request->arena, request->body, &options, err));
+    struct vs_op op = make_op(service, request, OPERATION_TIMEOUT_MS);
     options.table = request->table;
-    return vs_db_get(service->db, &options, &reply->body, err);
+    options.op = &op;
+    enum vs_status status = vs_db_get(service->db, &options, &reply->body, err);
+    return tell_deadline(request, OPERATION_TIMEOUT_MS, status, err);
 }
 
 enum vs_status vs_handle_delete(struct vs_service *service,
@@ -123,9 +126,9 @@ enum vs_status vs_handle_delete(struct vs_service *service,
     VS_TRY(vs_request_check_params(request, NULL, 0, err));
     VS_TRY(vs_media_need_json(request, reply, err));
     VS_TRY(vs_wire_delete(request->arena, request->body, &options, err));
-    struct vs_op op = make_op(service, request, WRITE_TIMEOUT_MS);
+    struct vs_op op = make_op(service, request, OPERATION_TIMEOUT_MS);
     options.table = request->table;
     options.op = &op;
     enum vs_status status = vs_db_delete(service->db, &options, &reply->body, err);
-    return tell_deadline(request, WRITE_TIMEOUT_MS, status, err);
+    return tell_deadline(request, OPERATION_TIMEOUT_MS, status, err);
 }

@@ -62,6 +62,7 @@ static enum vs_status read_get(struct vs_arena *arena,
         return vs_fail(err, VS_INVALID, "%s: ids is missing", what_body);
     }
     VS_TRY(vs_read_texts(arena, root, "select", &options->select, &options->select_count, err));
+    options->select_none = options->select != NULL && options->select_count == 0;
     VS_TRY(vs_read_bool(root, "include_vector", &options->include_vector, err));
     return vs_read_at(arena, root, &options->at, err);
 }

@@ -45,7 +45,7 @@ static enum vs_status find_rows(struct get_job *job, struct vs_error *err)
         struct vs_value id;
         bool found = false;
         VS_TRY(vs_row_id_parse(job->view, job->options.ids[i], &job->arena, &id, err));
-        VS_TRY(vs_row_find(job->view, &id, NULL, &job->rows[job->row_count], &found, err));
+        VS_TRY(vs_row_find(job->view, &id, job->options.op, &job->rows[job->row_count], &found, err));
         if (found) {
             job->row_count++;
         } else {
@@ -139,9 +139,9 @@ static enum vs_status run_get(struct get_job *job, struct vs_buf *report, struct
         return vs_fail(err, o->id_count == 0 ? VS_INVALID : VS_LIMIT,
                        "get: %zu ids are given; give 1 to %d", o->id_count, MAX_IDS);
     }
-    VS_TRY(vs_view_get(job->engine, o->table, &o->at, NULL, &job->view_ref, err));
+    VS_TRY(vs_view_get(job->engine, o->table, &o->at, o->op, &job->view_ref, err));
     job->view = (const struct vs_view *)job->view_ref.value;
-    VS_TRY(vs_request_selection(job->view, o->select, o->select_count, false, &job->arena,
+    VS_TRY(vs_request_selection(job->view, o->select, o->select_count, o->select_none, &job->arena,
                                 &job->selection, err));
     VS_TRY(find_rows(job, err));
     VS_TRY(fetch_rows(job, err));

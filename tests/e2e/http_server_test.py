@@ -276,6 +276,8 @@ def test_rows(client, world):
     document = reply.json()
     check("get", ([r["id"] for r in document["rows"]], [str(i) for i in document["not_found"]]), ([3, 1], ["9999"]))
     check("get fields", document["rows"][0]["fields"], {"title": "title 3"})
+    reply = client.ask("POST", TABLE + "/rows/get", {"ids": [3], "select": []})
+    check("an empty select gives ids alone", reply.json()["rows"][0]["fields"], {})
     reply = client.ask("POST", TABLE + "/rows/get", {"ids": [3], "include_vector": True})
     check_true("get vector", all(abs(a - b) < 1e-6 for a, b in zip(reply.json()["rows"][0]["vector"], world.rows[3]["embedding"])))
     changed = {**world.rows[3], "title": "new", "embedding": vectors(1, 1234)[0]}

@@ -58,9 +58,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct vs_str blob = {(const char *)bytes, size};
         struct vs_file *file = NULL;
         struct vs_payload_reader *reader = NULL;
-        if (vs_file_open_bytes(env, blob, "fuzz", &file, NULL) == VS_OK &&
-            vs_payload_open(env, file, 0, size, FIELDS, 2, rows, &reader, NULL) == VS_OK) {
-            fetch_some(reader, rows);
+        if (vs_file_open_bytes(env, blob, "fuzz", &file, NULL) == VS_OK) {
+            const struct vs_payload_place place = {.file = file,
+                                                   .length = size,
+                                                   .fields = FIELDS,
+                                                   .field_count = 2,
+                                                   .row_count = rows};
+            if (vs_payload_open(env, &place, &reader, NULL) == VS_OK) {
+                fetch_some(reader, rows);
+            }
         }
         vs_payload_close(reader);
         vs_file_close(file);

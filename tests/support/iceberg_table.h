@@ -305,8 +305,8 @@ static inline enum vs_status test_table_delete(struct vs_catalog *catalog,
     struct vs_data_file *files = NULL;
     size_t file_count = 0;
     if (status == VS_OK) {
-        status = vs_position_deletes_write(env, store, table->metadata, deletes, count, &arena,
-                                           &files, &file_count, err);
+        status = vs_position_deletes_write(store, table->metadata, deletes, count, &arena, &files,
+                                           &file_count, err);
     }
     if (status == VS_OK) {
         const struct vs_intent intent = {

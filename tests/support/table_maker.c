@@ -362,8 +362,8 @@ enum vs_status table_maker_delete(
         }
     }
     enum vs_status status =
-        vs_position_deletes_write(maker->env, vs_catalog_store(maker->catalog), table->metadata,
-                                  deletes, delete_count, &arena, &files, &file_count, err);
+        vs_position_deletes_write(vs_catalog_store(maker->catalog), table->metadata, deletes,
+                                  delete_count, &arena, &files, &file_count, err);
     if (status == VS_OK) {
         const struct vs_intent intent = {
             .operation = "delete", .added_deletes = files, .added_delete_count = file_count};

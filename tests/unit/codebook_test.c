@@ -69,7 +69,7 @@ static void case_project(void)
     struct vs_error err;
     REQUIRE_OK(make_codebook(vs_env_default(), MIDDLE, &book, &err), err);
     float x[37 * 50], y[37 * 24], one[24];
-    for (size_t i = 0; i < 37 * 50; i++) {
+    for (size_t i = 0; i < (size_t)37 * 50; i++) {
         x[i] = random_f32();
     }
     vs_codebook_project_batch(&book, x, 37, y);
@@ -142,7 +142,7 @@ static void case_assign_ties(void)
     struct vs_codebook book = {0};
     struct vs_error err;
     REQUIRE_OK(make_codebook(vs_env_default(), SMALL, &book, &err), err);
-    for (size_t i = 0; i < 5 * 12; i++) {
+    for (size_t i = 0; i < (size_t)5 * 12; i++) {
         book.centroids[i] = 1.0f;
     }
     REQUIRE_OK(vs_codebook_finish(&book, &err), err);
@@ -178,7 +178,7 @@ static void case_encode_vector(void)
                         ? c
                         : best;
             }
-            CHECK_NEAR(distance(y + s * 3, table + codes[s] * 3, 3),
+            CHECK_NEAR(distance(y + s * 3, table + (size_t)codes[s] * 3, 3),
                        distance(y + s * 3, table + best * 3, 3), 1e-6);
         }
     }
@@ -215,7 +215,8 @@ static bool same_trained(const struct vs_codebook *a, const struct vs_codebook *
            memcmp(a->projection, b->projection, proj * a->dim) == 0 &&
            memcmp(a->projection_bias, b->projection_bias, proj) == 0 &&
            memcmp(a->super_centroids, b->super_centroids, proj * a->super_count) == 0 &&
-           memcmp(a->super_first, b->super_first, 4 * (a->super_count + 1)) == 0 &&
+           memcmp(a->super_first, b->super_first, sizeof *a->super_first * (a->super_count + 1)) ==
+               0 &&
            memcmp(a->centroids, b->centroids, proj * a->list_count) == 0 &&
            memcmp(a->pq, b->pq, proj * 16) == 0;
 }
@@ -236,7 +237,7 @@ static void case_blob(void)
     REQUIRE_OK(vs_codebook_decode(vs_env_default(), vs_buf_view(&blob), "test", &read, &err), err);
     CHECK(same_trained(&book, &read));
     CHECK_TEXT(read.model_id, book.model_id);
-    CHECK(memcmp(read.centroids_i8, book.centroids_i8, 5 * 12) == 0);
+    CHECK(memcmp(read.centroids_i8, book.centroids_i8, (size_t)5 * 12) == 0);
     vs_codebook_clear(&read);
     for (size_t len = 0; len < blob.len; len++) {
         CHECK_STATUS(

@@ -24,9 +24,9 @@ static const struct {
 static size_t from_hex(const char *hex, uint8_t *out)
 {
     size_t n = 0;
-    unsigned byte = 0;
-    for (; sscanf(hex + 2 * n, "%2x", &byte) == 1; n++) {
-        out[n] = (uint8_t)byte;
+    for (; hex[2 * n] != '\0'; n++) {
+        const char digits[3] = {hex[2 * n], hex[2 * n + 1], '\0'};
+        out[n] = (uint8_t)strtoul(digits, NULL, 16);
     }
     return n;
 }

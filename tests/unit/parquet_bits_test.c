@@ -41,41 +41,61 @@ static uint32_t value_at(size_t i, unsigned width)
     return width == 0 ? 0 : (uint32_t)(mixed >> (64 - width));
 }
 
+enum { GROUPS = 5, COUNT = GROUPS * 8, ALL = COUNT + 3 };
+
+// COUNT values of value_at() bit-packed, then a run of 3 zeros; returns the length.
+static size_t pack(unsigned width, uint8_t *bytes)
+{
+    bytes[0] = (GROUPS << 1) | 1;
+    for (size_t i = 0; i < COUNT; i++) {
+        for (unsigned bit = 0; bit < width; bit++) {
+            size_t at = i * width + bit;
+            bytes[1 + at / 8] |= (uint8_t)((value_at(i, width) >> bit & 1) << (at % 8));
+        }
+    }
+    size_t n = 1 + (size_t)GROUPS * width;
+    bytes[n++] = 3 << 1;
+    return n + (width + 7) / 8;
+}
+
+static void check_u32(const uint8_t *bytes, size_t n, unsigned width, size_t step)
+{
+    struct vs_hybrid h;
+    uint32_t out[ALL];
+    vs_hybrid_init(&h, bytes, n, width);
+    for (size_t i = 0; i < ALL;) {
+        size_t take = step < ALL - i ? step : ALL - i;
+        CHECK_INT(vs_hybrid_read_u32(&h, out, take, NULL), VS_OK);
+        for (size_t k = 0; k < take; k++, i++) {
+            CHECK_INT(out[k], i < COUNT ? value_at(i, width) : 0);
+        }
+    }
+    CHECK_STATUS(vs_hybrid_read_u32(&h, out, 1, NULL), VS_CORRUPT);
+}
+
+static void check_u8(const uint8_t *bytes, size_t n, unsigned width, size_t step)
+{
+    struct vs_hybrid h;
+    uint8_t out[COUNT];
+    vs_hybrid_init(&h, bytes, n, width);
+    for (size_t i = 0; i < COUNT;) {
+        size_t take = step < COUNT - i ? step : COUNT - i;
+        CHECK_INT(vs_hybrid_read_u8(&h, out, take, NULL), VS_OK);
+        for (size_t k = 0; k < take; k++, i++) {
+            CHECK_INT(out[k], value_at(i, width));
+        }
+    }
+}
+
 static void case_all_widths(void)
 {
-    enum { GROUPS = 5, COUNT = GROUPS * 8 };
-
     for (unsigned width = 0; width <= 32; width++) {
-        uint8_t bytes[1 + GROUPS * 32 + 6] = {(GROUPS << 1) | 1};
-        for (size_t i = 0; i < COUNT; i++) {
-            for (unsigned bit = 0; bit < width; bit++) {
-                size_t at = i * width + bit;
-                bytes[1 + at / 8] |= (uint8_t)((value_at(i, width) >> bit & 1) << (at % 8));
-            }
-        }
-        size_t n = 1 + GROUPS * width;
-        bytes[n++] = 3 << 1; // then a run of 3 zeros
-        n += (width + 7) / 8;
-        for (size_t step = 1; step <= COUNT + 3; step += 6) {
-            struct vs_hybrid h;
-            vs_hybrid_init(&h, bytes, n, width);
-            for (size_t i = 0; i < COUNT + 3;) {
-                uint32_t out[COUNT + 3];
-                size_t take = step < COUNT + 3 - i ? step : COUNT + 3 - i;
-                CHECK_INT(vs_hybrid_read_u32(&h, out, take, NULL), VS_OK);
-                for (size_t k = 0; k < take; k++, i++) {
-                    CHECK_INT(out[k], i < COUNT ? value_at(i, width) : 0);
-                }
-            }
-            CHECK_STATUS(vs_hybrid_read_u32(&h, &(uint32_t){0}, 1, NULL), VS_CORRUPT);
-            uint8_t small[COUNT];
-            vs_hybrid_init(&h, bytes, n, width);
-            for (size_t i = 0; width <= 8 && i < COUNT;) {
-                size_t take = step < COUNT - i ? step : COUNT - i;
-                CHECK_INT(vs_hybrid_read_u8(&h, small, take, NULL), VS_OK);
-                for (size_t k = 0; k < take; k++, i++) {
-                    CHECK_INT(small[k], value_at(i, width));
-                }
+        uint8_t bytes[1 + GROUPS * 32 + 6] = {0};
+        size_t n = pack(width, bytes);
+        for (size_t step = 1; step <= ALL; step += 6) {
+            check_u32(bytes, n, width, step);
+            if (width <= 8) {
+                check_u8(bytes, n, width, step);
             }
         }
     }

@@ -283,7 +283,7 @@ static void case_docs_small(void)
                err);
     REQUIRE_OK(vs_parquet_scan_next(scan, 2000, &batch, &err), err);
     CHECK_INT(batch.row_count, 1000);
-    size_t floats = 1000 * 384 * sizeof(float); // the .npy's data are its last bytes
+    size_t floats = (size_t)1000 * 384 * sizeof(float); // the .npy's data are its last bytes
     CHECK_INT(batch.columns[0].child->values.len, floats);
     CHECK(raw.len > floats &&
           memcmp(batch.columns[0].child->values.data, raw.ptr + raw.len - floats, floats) == 0);

@@ -379,7 +379,7 @@ static enum vs_status read_everything(const struct vs_env *env,
         status = vs_parquet_open(env, file, &reader, err);
     }
     const struct vs_schema *schema = reader == NULL ? NULL : vs_parquet_schema(reader);
-    for (size_t i = 0; reader != NULL && i < schema->field_count; i++) {
+    for (size_t i = 0; schema != NULL && i < schema->field_count; i++) {
         columns[i] = i;
     }
     if (status == VS_OK) {

@@ -104,7 +104,7 @@ static struct vs_value value_of(int64_t row, const struct vs_field *field, char 
         break;
     case 13:
         for (int i = 0; i < 16; i++) {
-            text[i] = (char)((row * 31 + i * 7) % 256);
+            text[i] = (char)((row * 31 + (int64_t)i * 7) % 256);
         }
         value.as.text = (struct vs_str){text, 16};
         break;

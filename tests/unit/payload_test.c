@@ -34,7 +34,7 @@ static enum vs_status fill(struct vs_batch *batch,
 {
     static char text[100000];
     for (size_t i = 0; i < rows; i++) {
-        struct vs_value value = {.kind = VS_KIND_LONG, .as.integer = (int64_t)i * i};
+        struct vs_value value = {.kind = VS_KIND_LONG, .as.integer = (int64_t)(i * i)};
         size_t len = i % 97 == 5 ? 60000 % sizeof text : next_random() % (text_len + 1);
         for (size_t j = 0; j < len; j++) {
             text[j] = (char)('a' + next_random() % 26);
@@ -108,7 +108,12 @@ static enum vs_status open_bytes(const struct vs_env *env,
                                  struct vs_error *err)
 {
     VS_TRY(vs_file_open_bytes(env, bytes, "t", file, err));
-    return vs_payload_open(env, *file, 0, bytes.len, FIELD, FIELDS, rows, reader, err);
+    const struct vs_payload_place place = {.file = *file,
+                                           .length = bytes.len,
+                                           .fields = FIELD,
+                                           .field_count = FIELDS,
+                                           .row_count = rows};
+    return vs_payload_open(env, &place, reader, err);
 }
 
 static void check_fetch(struct vs_payload_reader *reader,

@@ -72,7 +72,7 @@ static enum vs_status read_vector(const uint8_t *bytes, size_t n, int64_t sums[3
             VS_TRY(vs_thrift_read_list(&r, &f, &e, &count, NULL));
             for (size_t i = 0; i < count; i++) {
                 VS_TRY(vs_thrift_read_i32(&r, &e, &i32, NULL));
-                sums[2] += 100 * i32;
+                sums[2] += 100 * (int64_t)i32;
             }
             break;
         default:
@@ -80,7 +80,7 @@ static enum vs_status read_vector(const uint8_t *bytes, size_t n, int64_t sums[3
                 VS_TRY(vs_thrift_begin(&r, &inner, NULL));
                 VS_TRY(vs_thrift_next(&r, &inner, NULL));
                 VS_TRY(vs_thrift_read_i32(&r, &inner, &i32, NULL));
-                sums[0] += 1000 * i32;
+                sums[0] += 1000 * (int64_t)i32;
                 VS_TRY(vs_thrift_next(&r, &inner, NULL));
                 CHECK_INT(inner.type, VS_THRIFT_STOP);
             }

@@ -280,7 +280,7 @@ static void case_odd_dims(void)
     static const uint32_t dims[] = {1, 2, 3, 5, 7, 15, 33, 97, 129, 250, 1000};
     for (size_t d = 0; d < sizeof dims / sizeof dims[0]; d++) {
         float *points = make_points(700, dims[d], 20, 0.3f);
-        uint32_t lists;
+        uint32_t lists = 0;
         for (int projection = VS_PROJECTION_PCA; projection <= VS_PROJECTION_NONE;
              projection += 2) {
             struct vs_train_params params = {.dim = dims[d],
@@ -293,7 +293,7 @@ static void case_odd_dims(void)
         free(points);
     }
     float *wide = make_points(60, 16384, 5, 0.3f);
-    uint32_t lists;
+    uint32_t lists = 0;
     struct vs_train_params params = {
         .dim = 16384, .row_count = 60, .list_count = 4, .m = 4, .proj_dim = 16};
     vs_train_defaults(&params);
@@ -312,7 +312,7 @@ static void case_opq(void)
                                      .proj_dim = 8,
                                      .projection = VS_PROJECTION_OPQ,
                                      .thread_count = 2};
-    uint32_t lists;
+    uint32_t lists = 0;
     vs_train_defaults(&params);
     train_odd(params, points, count, &lists);
     CHECK_INT(lists, 32);

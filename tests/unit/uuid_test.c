@@ -19,7 +19,7 @@ static void case_v7_sorts_by_time(void)
     test_env_init(&test);
     for (int i = 0; i < 50; i++) {
         char text[VS_UUID_TEXT_SIZE];
-        test.now_ms = 1645557742000 + i * 977; // RFC 9562, A.6 starts here
+        test.now_ms = 1645557742000 + (int64_t)i * 977; // RFC 9562, A.6 starts here
         struct vs_uuid uuid = vs_uuid_new_v7(&test.env);
         CHECK_INT(uuid.bytes[6] >> 4, 7);
         CHECK_INT(uuid.bytes[8] >> 6, 2);

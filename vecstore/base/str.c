@@ -28,7 +28,10 @@ bool vs_str_equal_c(struct vs_str a, const char *b)
 
 static char lower_ascii(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z') {
+        return (char)(c - 'A' + 'a');
+    }
+    return c;
 }
 
 bool vs_str_equal_nocase(struct vs_str a, struct vs_str b)

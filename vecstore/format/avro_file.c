@@ -91,6 +91,7 @@ static enum vs_status no_memory(const struct decoder *d, struct vs_error *err)
     return vs_fail(err, VS_NO_MEMORY, "%s: no memory for a record", d->reader->what);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): decode() ends at 2 * VS_AVRO_MAX_DEPTH
 static enum vs_status decode_record(struct decoder *d,
                                     unsigned depth,
                                     struct vs_avro_value *out,
@@ -120,7 +121,7 @@ static enum vs_status grow_items(struct decoder *d,
     if (!vs_add_size(used, more, &need)) {
         return no_memory(d, err);
     }
-    if (need <= *capacity) {
+    if (*items != NULL && need <= *capacity) {
         return VS_OK;
     }
     size_t next = used == 0 || need > used * 2 ? need : used * 2;
@@ -140,6 +141,7 @@ static const struct vs_avro_node map_key_node = {
     .type = VS_AVRO_STRING, .element_id = -1, .key_id = -1, .value_id = -1, .min_bytes = 1};
 
 // Arrays (step 1) and maps (step 2: key and value).
+// NOLINTNEXTLINE(misc-no-recursion): decode() ends at 2 * VS_AVRO_MAX_DEPTH
 static enum vs_status decode_items(
     struct decoder *d, size_t step, unsigned depth, struct vs_avro_value *out, struct vs_error *err)
 {
@@ -226,7 +228,7 @@ static enum vs_status decode_scalar(struct decoder *d,
     return vs_fail(err, VS_INTERNAL, "%s: not a scalar Avro type", r->what);
 }
 
-// Recursion is bounded by VS_AVRO_MAX_DEPTH.
+// NOLINTNEXTLINE(misc-no-recursion): decode() ends at 2 * VS_AVRO_MAX_DEPTH
 static enum vs_status decode(struct decoder *d,
                              const struct vs_avro_node *node,
                              unsigned depth,

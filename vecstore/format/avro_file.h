@@ -5,9 +5,9 @@
  *
  * Reads codecs null, deflate, snappy and zstandard; writes deflate. Header keys are free, as
  * Iceberg needs them. Every count is checked against the bytes that are left before memory is taken
- * for it; values are nested at most VS_AVRO_MAX_DEPTH deep. Ownership: a file borrows the bytes and
- * owns the values of the current record; a writer borrows its output buffer. Threads: single owner.
- * Spec: Apache Avro 1.11, "Object Container Files".
+ * for it; values are nested at most 2 * VS_AVRO_MAX_DEPTH deep. Ownership: a file borrows the bytes
+ * and owns the values of the current record; a writer borrows its output buffer. Threads: single
+ * owner. Spec: Apache Avro 1.11, "Object Container Files".
  */
 #ifndef VS_FORMAT_AVRO_FILE_H
 #define VS_FORMAT_AVRO_FILE_H

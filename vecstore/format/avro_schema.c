@@ -167,6 +167,7 @@ static enum vs_status parse_name(struct schema_parser *p,
     return VS_OK;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): parse_node() ends at VS_AVRO_MAX_DEPTH
 static enum vs_status parse_union(struct schema_parser *p,
                                   const struct vs_json *json,
                                   unsigned depth,
@@ -204,6 +205,7 @@ static enum vs_status parse_union(struct schema_parser *p,
     return VS_OK;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): parse_node() ends at VS_AVRO_MAX_DEPTH
 static enum vs_status parse_fields(struct schema_parser *p,
                                    const struct vs_json *json,
                                    unsigned depth,
@@ -261,6 +263,7 @@ static enum vs_status parse_fixed(struct schema_parser *p,
     return VS_OK;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): parse_node() ends at VS_AVRO_MAX_DEPTH
 static enum vs_status parse_items(struct schema_parser *p,
                                   const struct vs_json *json,
                                   const char *key,
@@ -280,6 +283,7 @@ static enum vs_status parse_items(struct schema_parser *p,
     return parse_node(p, items, depth + 1, &node->items, err);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): parse_node() ends at VS_AVRO_MAX_DEPTH
 static enum vs_status parse_complex(struct schema_parser *p,
                                     const struct vs_json *json,
                                     enum vs_avro_type type,
@@ -314,7 +318,7 @@ static enum vs_status parse_complex(struct schema_parser *p,
     return VS_OK;
 }
 
-// Recursion is bounded by VS_AVRO_MAX_DEPTH.
+// NOLINTNEXTLINE(misc-no-recursion): parse_node() ends at VS_AVRO_MAX_DEPTH
 static enum vs_status parse_node(struct schema_parser *p,
                                  const struct vs_json *json,
                                  unsigned depth,
@@ -359,7 +363,8 @@ enum vs_status vs_avro_schema_parse(const struct vs_env *env,
                                     struct vs_error *err)
 {
     struct vs_json_doc *doc = NULL;
-    struct vs_json_limits limits = {.max_depth = 3 * VS_AVRO_MAX_DEPTH, .max_values = 1u << 20};
+    struct vs_json_limits limits = {.max_depth = (size_t)3 * VS_AVRO_MAX_DEPTH,
+                                    .max_values = 1u << 20};
     enum vs_status status = vs_json_parse(env, json, what, &limits, &doc, err);
     if (status != VS_OK) {
         if (status != VS_INVALID) {

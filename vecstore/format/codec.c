@@ -288,16 +288,11 @@ static enum vs_status inflate_exact(const struct vs_env *env,
     z.next_out = dst_len > 0 ? (Bytef *)dst : &spare;
     z.avail_out = (uInt)dst_len;
     enum vs_status status = VS_OK;
-    int rc = Z_OK;
-    do {
-        rc = inflate(&z, Z_FINISH);
-        if (rc == Z_STREAM_END && z.avail_in > 0 && codec == VS_CODEC_GZIP &&
-            inflateReset(&z) == Z_OK) {
-            rc = Z_OK; // the next member
-            continue;
-        }
-        break;
-    } while (true);
+    int rc = inflate(&z, Z_FINISH);
+    while (rc == Z_STREAM_END && z.avail_in > 0 && codec == VS_CODEC_GZIP &&
+           inflateReset(&z) == Z_OK) {
+        rc = inflate(&z, Z_FINISH); // the next member
+    }
     if (rc == Z_MEM_ERROR) {
         status = no_memory(codec, err);
     } else if (rc != Z_STREAM_END) {

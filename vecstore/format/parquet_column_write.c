@@ -308,6 +308,7 @@ static size_t coded_span_bytes(const struct vs_column *column, size_t first, siz
     return bytes;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): a list is never nested, so twice at most
 size_t vs_parquet_span_bytes(const struct vs_column *column, size_t first, size_t count)
 {
     if (count == 0) {
@@ -320,7 +321,6 @@ size_t vs_parquet_span_bytes(const struct vs_column *column, size_t first, size_
         size_t start, end, len;
         vs_column_get_list(column, first, &start, &len);
         vs_column_get_list(column, first + count - 1, &end, &len);
-        // A list column is never nested: the depth of this call is two.
         return vs_parquet_span_bytes(column->child, start, end + len - start);
     }
     if (column->kind == VS_KIND_STRING || column->kind == VS_KIND_BINARY) {
@@ -397,7 +397,7 @@ static enum vs_status code_page(struct vs_column_writer *column,
         }
         struct vs_str text = vs_column_get_bytes(&column->pending, row);
         VS_TRY(vs_string_dictionary_put(dictionary, text, &code, err));
-        vs_store_u32le(column->codes.data + row * 4, code);
+        vs_store_u32le(column->codes.data + row * sizeof code, code);
         column->dictionary_rows++;
         if (dictionary->bytes.len > DICTIONARY_MAX_BYTES ||
             (column->dictionary_rows >= DICTIONARY_TRIAL_ROWS &&

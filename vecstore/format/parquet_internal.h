@@ -58,7 +58,7 @@ enum vs_status vs_pq_promote(const struct vs_field *field,
 // n physical values to n values of vs_kind_width(kind) bytes. Not for VS_PQ_SAME and
 // VS_PQ_BYTES_TO_DECIMAL.
 enum vs_status vs_pq_convert(
-    const struct vs_pq_leaf *leaf, const void *in, void *out, size_t n, struct vs_error *err);
+    const struct vs_pq_leaf *leaf, const void *from, void *to, size_t n, struct vs_error *err);
 enum vs_status vs_pq_bytes_to_decimal(struct vs_str bytes,
                                       vs_int128 *value_out,
                                       struct vs_error *err);

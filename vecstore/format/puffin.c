@@ -15,7 +15,7 @@
 #define FOOTER_OVERHEAD 16
 #define FLAG_COMPRESSED_FOOTER 1u
 // One guess that covers nearly every footer, so that an open is one read.
-#define FIRST_READ (32 * 1024)
+#define FIRST_READ ((size_t)32 * 1024)
 #define MAX_PAYLOAD ((size_t)64 * 1024 * 1024)
 
 static enum vs_status parse_properties(struct vs_arena *arena,

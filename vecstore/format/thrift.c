@@ -117,6 +117,7 @@ static enum vs_status read_list_header(struct vs_thrift_reader *r,
     return VS_OK;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): enter() ends at VS_THRIFT_MAX_DEPTH
 static enum vs_status skip_list(struct vs_thrift_reader *r, struct vs_error *err)
 {
     uint8_t type = 0;
@@ -130,6 +131,7 @@ static enum vs_status skip_list(struct vs_thrift_reader *r, struct vs_error *err
     return VS_OK;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): enter() ends at VS_THRIFT_MAX_DEPTH
 static enum vs_status skip_map(struct vs_thrift_reader *r, struct vs_error *err)
 {
     size_t count = 0;
@@ -153,6 +155,7 @@ static enum vs_status skip_map(struct vs_thrift_reader *r, struct vs_error *err)
     return VS_OK;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): enter() ends at VS_THRIFT_MAX_DEPTH
 static enum vs_status skip_struct(struct vs_thrift_reader *r, struct vs_error *err)
 {
     struct vs_thrift_field field;
@@ -166,7 +169,7 @@ static enum vs_status skip_struct(struct vs_thrift_reader *r, struct vs_error *e
     }
 }
 
-// Recursion is bounded by VS_THRIFT_MAX_DEPTH: lists, maps and structs all pass through enter().
+// NOLINTNEXTLINE(misc-no-recursion): enter() ends at VS_THRIFT_MAX_DEPTH
 static enum vs_status skip_value(struct vs_thrift_reader *r,
                                  uint8_t type,
                                  bool is_element,
@@ -243,7 +246,7 @@ static enum vs_status read_integer(struct vs_thrift_reader *r,
     if (field->type == VS_THRIFT_I8) {
         uint8_t byte = 0;
         VS_TRY(vs_read_u8(&r->in, &byte, err));
-        *value_out = (int8_t)byte;
+        *value_out = byte < 0x80 ? (int64_t)byte : (int64_t)byte - 0x100;
         return VS_OK;
     }
     bool is_32 = field->type != VS_THRIFT_I64;

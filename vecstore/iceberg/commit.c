@@ -186,7 +186,7 @@ static enum vs_status stamp_property(struct vs_commit_state *state,
                                      struct vs_error *err)
 {
     struct vs_str former = vs_table_property(m, VS_LAST_COMMIT_KEY);
-    size_t most = (LAST_COMMIT_IDS - 1) * VS_UUID_TEXT_SIZE;
+    size_t most = (size_t)(LAST_COMMIT_IDS - 1) * VS_UUID_TEXT_SIZE;
     former.len = former.len > most ? most : former.len;
     struct vs_str value =
         vs_arena_printf(&state->scratch, "%s %.*s", state->commit_text, VS_STR_ARG(former));

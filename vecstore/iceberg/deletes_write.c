@@ -195,8 +195,7 @@ static void remove_files(struct delete_writer *w, const struct vs_data_file *fil
     vs_buf_clear(&key);
 }
 
-enum vs_status vs_position_deletes_write(const struct vs_env *env,
-                                         struct vs_store *store,
+enum vs_status vs_position_deletes_write(struct vs_store *store,
                                          const struct vs_table_metadata *metadata,
                                          struct vs_position_delete *deletes,
                                          size_t count,
@@ -206,7 +205,7 @@ enum vs_status vs_position_deletes_write(const struct vs_env *env,
                                          struct vs_error *err)
 {
     struct delete_writer writer = {
-        .env = env, .store = store, .metadata = metadata, .arena = arena};
+        .env = arena->env, .store = store, .metadata = metadata, .arena = arena};
     count = sort_deletes(deletes, count);
     size_t targets = 0;
     for (size_t i = 0; i < count; i++) {

@@ -60,8 +60,7 @@ struct vs_position_delete {
 // Writes position delete files below the table's data folder (sorted by path and position,
 // duplicates dropped), one per data file so that field 143 (referenced_data_file) can be set. The
 // entries live in arena. On failure the files already written are removed.
-enum vs_status vs_position_deletes_write(const struct vs_env *env,
-                                         struct vs_store *store,
+enum vs_status vs_position_deletes_write(struct vs_store *store,
                                          const struct vs_table_metadata *metadata,
                                          struct vs_position_delete *deletes,
                                          size_t count,

@@ -396,7 +396,7 @@ static enum vs_status open_object(
 {
     int dir_fd = -1;
     const char *leaf = NULL;
-    struct stat info;
+    struct stat info = {0};
     VS_TRY(vs_dir_open_parent(dir_of(store), key, false, &dir_fd, &leaf, err));
     int fd = openat(dir_fd, leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     int failure = fd < 0 || fstat(fd, &info) != 0 ? errno : 0;

@@ -123,16 +123,17 @@ static enum vs_status read_names(struct walk *walk, struct level *level, struct 
         return fail_list(walk, failure, err);
     }
     enum vs_status status = VS_OK;
-    errno = 0;
-    const struct dirent *entry = readdir(dir); // one stream per thread: safe
-    while (entry != NULL && status == VS_OK) {
-        status = add_name(walk, level, entry, err);
+    const struct dirent *entry = NULL;
+    do {
         errno = 0;
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): safe, each stream belongs to one thread
         entry = readdir(dir);
-    }
-    if (status == VS_OK && errno != 0) {
-        status = fail_list(walk, errno, err);
-    }
+        if (entry != NULL) {
+            status = add_name(walk, level, entry, err);
+        } else if (errno != 0) {
+            status = fail_list(walk, errno, err);
+        }
+    } while (entry != NULL && status == VS_OK);
     (void)closedir(dir);
     return status;
 }
