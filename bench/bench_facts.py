@@ -204,6 +204,12 @@ def scratch_folder(name):
     return path
 
 
+def tree_bytes(path):
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
+
+
 def generated(rows, dim):
     """base.npy, rows.jsonl and queries.npy of examples/gen_vectors, made once. Synthetic."""
     folder = os.path.join(ROOT, "build/bench/data", f"syn-{rows}x{dim}")

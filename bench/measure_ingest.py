@@ -42,9 +42,10 @@ def run_vecstore(files, metadata, warehouse):
 def run_peer(name, source, out):
     shutil.rmtree(out, ignore_errors=True)
     measured, text = facts.run_measured([sys.executable, os.path.join(HERE, "ingest_peers.py"), name, source, out])
+    written = facts.tree_bytes(out)
     if os.path.isfile(out):
         os.remove(out)
-    return {**measured, "s": json.loads(text)["work_s"]}
+    return {**measured, "s": json.loads(text)["work_s"], "written_bytes": written}
 
 
 def finish(report, what, rows, dim, result):
@@ -86,7 +87,7 @@ def main():
         ("what", lambda r: r["what"]), ("rows x dim", lambda r: f"{r['rows']} x {r['dim']}"),
         ("s", lambda r: f"{r['s']:.2f}{facts.mark(r)}"), ("CPU s", lambda r: f"{r['cpu_s']:.2f}"),
         ("rows/s", lambda r: r["rows_per_s"]), ("vector MB/s", lambda r: r["vector_mb_per_s"]),
-        ("peak MiB", lambda r: r["peak_rss_mib"]), ("of it anonymous", lambda r: r["peak_anon_mib"]),
+        ("written MB", lambda r: f"{r['written_bytes'] / 1e6:.1f}"), ("peak MiB", lambda r: r["peak_rss_mib"]), ("of it anonymous", lambda r: r["peak_anon_mib"]),
         ("others' cores", lambda r: r["foreign_cores"])])
     print("vecstore: whole process, wall clock. Peers: read and write alone, without start and imports;"
           " PyIceberg and pyarrow hold all rows in memory. Vectors are synthetic.")

@@ -12,7 +12,8 @@ static const struct cli_option query_options[] = {
     {"id", 0, "ID", "rows like this row"},
     {"k", 'k', "N", "hits to return (default 10)"},
     {"filter", 'f', "EXPR", "only rows that match, as in \"lang = 'en' AND day >= '2025-01-01'\""},
-    {"select", 's', "A,B", "columns to return (default all but vectors; 'none': ids and scores)"},
+    {"select", 's', "A,B",
+     "columns to return (default all but id and vectors; 'none': ids and scores)"},
     {"column", 'c', "NAME", "vector column, where the table has several"},
     {"snapshot", 0, "ID", "ask this snapshot, or"},
     {"as-of", 0, "TIME", "the snapshot current at this UTC time, or"},
@@ -314,7 +315,7 @@ const struct cli_command cmd_query = {
 
 static const struct cli_option get_options[] = {
     {"ids", 0, "A,B,…", "ids of the rows (required)"},
-    {"select", 's', "A,B", "columns to return (default all but vectors)"},
+    {"select", 's', "A,B", "columns to return (default all but id and vectors)"},
     {"include-vector", 0, NULL, "return the vectors too"},
     {"snapshot", 0, "ID", "ask this snapshot, or"},
     {"as-of", 0, "TIME", "the snapshot current at this UTC time, or"},

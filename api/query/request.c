@@ -39,10 +39,12 @@ static bool is_vector(const struct vs_view *view, size_t field)
     return false;
 }
 
+// The id stands beside the fields of a hit already.
 static void select_all(const struct vs_view *view, struct vs_selection *selection)
 {
     for (size_t i = 0; i < view->schema->field_count; i++) {
-        if (!is_vector(view, i) && view->schema->fields[i].kind != VS_KIND_OTHER) {
+        if (!is_vector(view, i) && i != view->id_field &&
+            view->schema->fields[i].kind != VS_KIND_OTHER) {
             selection->fields[selection->field_count++] = view->schema->fields[i];
         }
     }

@@ -26,7 +26,7 @@ struct vs_selection {
     bool has_id;
     size_t first; // of the selected columns
 };
-// select NULL or {"*"}: every readable column but the vectors of the table's contracts; none: no
+// select NULL or {"*"}: every readable column but the id and the vectors of the table's contracts; none: no
 // columns.
 enum vs_status vs_request_selection(const struct vs_view *view,
                                     const char *const *select,

@@ -134,7 +134,7 @@ static void threads_then_processes(void)
     printf("%d threads x %d commits: %.1f s, %u attempts, at most %u for one commit\n", THREADS,
            COMMITS, seconds, atomic_load(&race.attempts), atomic_load(&race.most_attempts));
     vs_catalog_free(catalog);
-    check_table(race.dir, THREADS * COMMITS);
+    check_table(race.dir, (int64_t)THREADS * COMMITS);
 
     start = vs_monotonic_ns(vs_env_default());
     pid_t children[PROCESSES];
@@ -159,7 +159,7 @@ static void threads_then_processes(void)
     }
     seconds = (double)(vs_monotonic_ns(vs_env_default()) - start) / 1e9;
     printf("%d processes x %d commits: %.1f s\n", PROCESSES, COMMITS, seconds);
-    check_table(race.dir, (THREADS + PROCESSES) * COMMITS);
+    check_table(race.dir, (int64_t)(THREADS + PROCESSES) * COMMITS);
     test_dir_remove(race.dir);
 }
 

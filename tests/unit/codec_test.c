@@ -4,6 +4,8 @@
 #include "tests/support/test_env.h"
 #include "vecstore/format/codec.h"
 
+#include <stdlib.h>
+
 #define PLAIN "vecstore vecstore vecstore vecstore vecstore vecstore vecstore vecstore "
 #define PLAIN_LEN 72
 

@@ -111,7 +111,7 @@ enum vs_status vs_date_parse(struct vs_str text, int32_t *days_out, struct vs_er
     if (text.len == 0 || !take_date(&c, &days) || c.at != c.end || days < INT32_MIN ||
         days > INT32_MAX) {
         return vs_fail(err, VS_INVALID, "\"%.*s\" is not a date such as 2025-01-31",
-                       VS_STR_ARG(text));
+                       VS_STR_SHORT(text));
     }
     *days_out = (int32_t)days;
     return VS_OK;
@@ -210,7 +210,7 @@ enum vs_status vs_timestamp_parse(struct vs_str text,
         return vs_fail(err, VS_INVALID,
                        "\"%.*s\" is not a timestamp such as 2025-01-31T10:20:30.123456Z (at most "
                        "microseconds)",
-                       VS_STR_ARG(text));
+                       VS_STR_SHORT(text));
     }
     if (has_zone_out != NULL) {
         *has_zone_out = has_zone;

@@ -107,7 +107,7 @@ bool vs_str_split(struct vs_str text,
 
 static enum vs_status fail_number(struct vs_str text, const char *expected, struct vs_error *err)
 {
-    return vs_fail(err, VS_INVALID, "\"%.*s\" is not %s", VS_STR_ARG(text), expected);
+    return vs_fail(err, VS_INVALID, "\"%.*s\" is not %s", VS_STR_SHORT(text), expected);
 }
 
 static bool is_digit(char c)

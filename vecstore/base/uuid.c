@@ -77,7 +77,7 @@ enum vs_status vs_uuid_parse(struct vs_str text, struct vs_uuid *uuid_out, struc
     if (!good) {
         return vs_fail(err, VS_INVALID,
                        "\"%.*s\" is not a UUID such as 0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
-                       VS_STR_ARG(text));
+                       VS_STR_SHORT(text));
     }
     *uuid_out = uuid;
     return VS_OK;

@@ -55,7 +55,7 @@ static enum vs_status parse_base64(struct vs_str text,
     }
     if (!good) {
         return vs_fail(err, VS_INVALID, "'%.*s' is not base64 (standard alphabet with padding)",
-                       VS_STR_ARG(text));
+                       VS_STR_SHORT(text));
     }
     *bytes_out = (struct vs_str){bytes, n};
     return VS_OK;
@@ -71,7 +71,7 @@ static enum vs_status parse_integer(struct vs_str text,
     if (kind == VS_KIND_INT && (value < INT32_MIN || value > INT32_MAX)) {
         return vs_fail(err, VS_INVALID,
                        "'%.*s' does not fit into an int (-2147483648 to 2147483647)",
-                       VS_STR_ARG(text));
+                       VS_STR_SHORT(text));
     }
     *value_out = value;
     return VS_OK;
@@ -82,7 +82,7 @@ static enum vs_status parse_float(struct vs_str text, double *value_out, struct 
     double value = 0;
     VS_TRY(vs_parse_f64(text, &value, err));
     if (isfinite(value) && !isfinite((float)value)) {
-        return vs_fail(err, VS_INVALID, "'%.*s' does not fit into a float", VS_STR_ARG(text));
+        return vs_fail(err, VS_INVALID, "'%.*s' does not fit into a float", VS_STR_SHORT(text));
     }
     *value_out =
         (double)(float)value; // as a float column holds it, so that equality means the same
@@ -94,7 +94,7 @@ static enum vs_status parse_boolean(struct vs_str text, bool *value_out, struct 
     bool is_true = vs_str_equal_nocase(text, VS_STR("true"));
     if (!is_true && !vs_str_equal_nocase(text, VS_STR("false"))) {
         return vs_fail(err, VS_INVALID, "'%.*s' is not a boolean; write true or false",
-                       VS_STR_ARG(text));
+                       VS_STR_SHORT(text));
     }
     *value_out = is_true;
     return VS_OK;
@@ -120,7 +120,7 @@ static enum vs_status parse_timestamp(struct vs_str text,
         return vs_fail(
             err, VS_INVALID,
             "'%.*s' has a zone, but the column's type is timestamp without zone; drop the zone",
-            VS_STR_ARG(text));
+            VS_STR_SHORT(text));
     }
     *value_out = micros;
     return VS_OK;
