@@ -96,8 +96,7 @@ static enum vs_status copy_fields(struct ingest *ingest,
     VS_TRY(vs_schema_clone(schema, &ingest->arena, copy_out, err));
     for (size_t i = 0; i < copy_out->field_count; i++) {
         struct vs_field *field = &copy_out->fields[i];
-        if (field->kind == VS_KIND_OTHER ||
-            (field->kind == VS_KIND_LIST && field->element_kind == VS_KIND_OTHER)) {
+        if (!vs_field_is_readable(field)) {
             return vs_fail(err, VS_UNSUPPORTED,
                            "column '%.*s' has type %.*s, which a table here cannot have; leave it "
                            "out of the file",

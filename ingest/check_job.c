@@ -55,12 +55,6 @@ static enum vs_status finding(struct check *check,
     return VS_OK;
 }
 
-static bool is_readable(const struct vs_field *field)
-{
-    return field->kind != VS_KIND_OTHER &&
-           (field->kind != VS_KIND_LIST || field->element_kind != VS_KIND_OTHER);
-}
-
 // The gate judges rows that are there already by the same rules as new ones; ids may repeat across
 // files only when one is deleted, which needs the whole table: here they are checked within a file.
 static enum vs_status check_rows(struct check *check,
@@ -212,7 +206,7 @@ static enum vs_status run(struct check *check, struct vs_error *err)
     const struct vs_str metadata_name = vs_str_from_c(check->table->metadata_uri);
     struct vs_error problem = {0};
     for (size_t i = 0; i < schema->field_count; i++) {
-        if (!is_readable(&schema->fields[i])) {
+        if (!vs_field_is_readable(&schema->fields[i])) {
             return vs_fail(
                 err, VS_UNSUPPORTED, "column '%.*s' has type %.*s, which cannot be checked",
                 VS_STR_ARG(schema->fields[i].name), VS_STR_ARG(schema->fields[i].other_type));

@@ -19,12 +19,6 @@ struct build {
     struct vs_index_build_params params;
 };
 
-static bool is_readable(const struct vs_field *field)
-{
-    return field->kind != VS_KIND_OTHER &&
-           (field->kind != VS_KIND_LIST || field->element_kind != VS_KIND_OTHER);
-}
-
 static enum vs_status gather_fields(struct build *build,
                                     const struct vs_schema *schema,
                                     struct vs_error *err)
@@ -37,7 +31,7 @@ static enum vs_status gather_fields(struct build *build,
     size_t count = 0;
     build->params.id_field = SIZE_MAX;
     for (size_t i = 0; i < schema->field_count; i++) {
-        if (is_readable(&schema->fields[i])) {
+        if (vs_field_is_readable(&schema->fields[i])) {
             if (i == vs_schema_identifier(schema)) {
                 build->params.id_field = count;
             }

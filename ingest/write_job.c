@@ -146,7 +146,8 @@ static enum vs_status read_feed(struct write *write,
         VS_TRY(vs_op_check(write->env, write->job->op, err));
         vs_batch_reset(&write->batch);
         VS_TRY(feed->next(feed->ctx, &write->batch, &first_row, err));
-        VS_TRY(vs_op_check(write->env, write->job->op, err)); // reading may have waited, or been cut
+        VS_TRY(
+            vs_op_check(write->env, write->job->op, err)); // reading may have waited, or been cut
         if (write->batch.row_count == 0) {
             return VS_OK;
         }

@@ -254,9 +254,27 @@ static const char *from_config(const struct cli_args *args,
     return NULL;
 }
 
-static void fill_defaults(struct cli_args *args,
-                          const struct cli_option *options,
-                          const char **values)
+// A value of a kind that no option takes is an error, never left out.
+static enum vs_status check_config_value(const struct cli_args *args,
+                                         const struct cli_option *option,
+                                         const char *taken,
+                                         struct vs_error *err)
+{
+    const struct vs_json *value =
+        args->config != NULL ? vs_json_get(vs_json_root(args->config), option->name) : NULL;
+    if (taken != NULL || value == NULL || vs_json_is(value, VS_JSON_NULL) ||
+        (option->value == NULL && vs_json_is(value, VS_JSON_BOOL))) {
+        return VS_OK;
+    }
+    return vs_fail(err, VS_INVALID, "config file: \"%s\" holds a %s; give %s", option->name,
+                   vs_json_type_name(value),
+                   option->value == NULL ? "true or false" : "a string or a number");
+}
+
+static enum vs_status fill_defaults(struct cli_args *args,
+                                    const struct cli_option *options,
+                                    const char **values,
+                                    struct vs_error *err)
 {
     static char numbers[ARGS_MAX_OPTIONS + CLI_GLOBAL_COUNT][32];
     static size_t used;
@@ -268,12 +286,14 @@ static void fill_defaults(struct cli_args *args,
         if (values[i] == NULL && used < sizeof numbers / sizeof numbers[0]) {
             values[i] = from_config(args, options[i].name, numbers[used], sizeof numbers[used]);
             used += values[i] == numbers[used];
+            VS_TRY(check_config_value(args, &options[i], values[i], err));
         }
         if (options[i].value == NULL && values[i] != NULL &&
             (strcmp(values[i], "0") == 0 || strcmp(values[i], "false") == 0)) {
             values[i] = NULL;
         }
     }
+    return VS_OK;
 }
 
 enum vs_status cli_args_parse(struct cli_args *args,
@@ -287,9 +307,8 @@ enum vs_status cli_args_parse(struct cli_args *args,
     args->options = command != NULL ? command->options : NULL;
     VS_TRY(parse_argv(args, argc, argv, first, err));
     VS_TRY(read_config(args, err));
-    fill_defaults(args, args->options, args->values);
-    fill_defaults(args, cli_globals, args->globals);
-    return VS_OK;
+    VS_TRY(fill_defaults(args, args->options, args->values, err));
+    return fill_defaults(args, cli_globals, args->globals, err);
 }
 
 void cli_args_clear(struct cli_args *args)

@@ -139,26 +139,52 @@ const struct cli_command cmd_index_list = {
 
 // ---- show ----
 
+// The measured point of one k that reaches a recall with the fewest rows scanned, then re-ranked;
+// NULL: none does.
+static const struct vs_json *cheapest_point(const struct vs_json *points, int64_t k, double target)
+{
+    const struct vs_json *point, *best = NULL;
+    struct vs_json_iter iter;
+    vs_json_iter_init(&iter, points);
+    while (vs_json_iter_next(&iter, NULL, &point)) {
+        if (render_int(point, "k") != k || render_real(point, "recall") < target) {
+            continue;
+        }
+        double cost = render_real(point, "scanned"), least = render_real(best, "scanned");
+        bool tie = best != NULL && !(cost < least) && !(cost > least);
+        if (best == NULL || cost < least ||
+            (tie && render_int(point, "rerank") < render_int(best, "rerank"))) {
+            best = point;
+        }
+    }
+    return best;
+}
+
+// The curve in a few lines; --json has every measured point.
 static void render_recall(const struct vs_json *column, FILE *out)
 {
-    const struct vs_json *point;
-    struct vs_json_iter iter;
-    int64_t last_k = -1;
-    vs_json_iter_init(&iter, vs_json_get(column, "recall"));
-    while (vs_json_iter_next(&iter, NULL, &point)) {
-        if (render_int(point, "k") != last_k) {
-            last_k = render_int(point, "k");
-            fprintf(out, "  recall@%lld measured: lists probed, rows re-ranked, share scanned\n",
-                    (long long)last_k);
+    static const double targets[] = {0.8, 0.9, 0.95, 0.97, 0.99, 0.995};
+    static const int64_t ks[] = {1, 10, 100};
+    const struct vs_json *points = vs_json_get(column, "recall");
+    if (vs_json_count(points) > 0) {
+        fprintf(out, "  measured   recall  lists probed  re-ranked  scanned\n");
+    }
+    for (size_t i = 0; vs_json_count(points) > 0 && i < sizeof ks / sizeof ks[0]; i++) {
+        const struct vs_json *last = NULL;
+        for (size_t t = 0; t < sizeof targets / sizeof targets[0]; t++) {
+            const struct vs_json *point = cheapest_point(points, ks[i], targets[t]);
+            if (point == NULL || point == last) {
+                continue;
+            }
+            last = point;
+            fprintf(out, "  k = %-6lld %.4f  %12lld  %9lld  %5.2f %%  ", (long long)ks[i],
+                    render_real(point, "recall"), (long long)render_int(point, "nprobe"),
+                    (long long)render_int(point, "rerank"), render_real(point, "scanned") * 100);
+            for (int bar = 0; bar < (int)(render_real(point, "recall") * 30); bar++) {
+                fputc('#', out);
+            }
+            fputc('\n', out);
         }
-        double recall = render_real(point, "recall");
-        fprintf(out, "    %.4f  %6lld  %5lld  %5.2f %%  ", recall,
-                (long long)render_int(point, "nprobe"), (long long)render_int(point, "rerank"),
-                render_real(point, "scanned") * 100);
-        for (int i = 0; i < (int)(recall * 40); i++) {
-            fputc('#', out);
-        }
-        fputc('\n', out);
     }
 }
 

@@ -210,8 +210,9 @@ static int fail_unknown_command(const char *group, const char *name, int argc, c
     context.env = vs_env_default();
     context.json = asks_for_json(argc, argv);
     struct vs_error err = {0};
-    enum vs_status status = vs_fail(&err, VS_INVALID, "unknown command '%s%s%s'; see vecstore --help",
-                                    group != NULL ? group : "", group != NULL ? " " : "", name);
+    enum vs_status status =
+        vs_fail(&err, VS_INVALID, "unknown command '%s%s%s'; see vecstore --help",
+                group != NULL ? group : "", group != NULL ? " " : "", name);
     print_error(&context, status, &err);
     if (!context.json) {
         fputc('\n', stderr);

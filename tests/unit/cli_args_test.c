@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 static const struct cli_option options[] = {
-    {"k", 'k', "N", ""},        {"filter", 'f', "EXPR", ""}, {"exact", 'x', NULL, ""},
-    {"min-score", 0, "S", ""},  {"memory", 0, "SIZE", ""},   {"recall-target", 0, "R", ""},
+    {"k", 'k', "N", ""},       {"filter", 'f', "EXPR", ""}, {"exact", 'x', NULL, ""},
+    {"min-score", 0, "S", ""}, {"memory", 0, "SIZE", ""},   {"recall-target", 0, "R", ""},
     {NULL, 0, NULL, NULL},
 };
 static const struct cli_command command = {.name = "test", .options = options};
@@ -35,7 +35,8 @@ static enum vs_status parse(const char *line)
 
 static void from_the_command_line(void)
 {
-    REQUIRE_OK(parse("v|table|--k=3|-f|n = 1|--exact|--min-score|-0.5|-|--json|-w/tmp/w|--|--k"), err);
+    REQUIRE_OK(parse("v|table|--k=3|-f|n = 1|--exact|--min-score|-0.5|-|--json|-w/tmp/w|--|--k"),
+               err);
     CHECK_TEXT(cli_text(&args, "k"), "3");
     CHECK_TEXT(cli_text(&args, "filter"), "n = 1");
     CHECK_TEXT(cli_text(&args, "min-score"), "-0.5");
@@ -59,7 +60,6 @@ static void mistakes(void)
     static const struct {
         const char *line, *says;
     } cases[] = {
-        {"v|--fliter|x", "did you mean --filter"}, // NOLINT: shares "f" only, see below
         {"v|--filtre|x", "did you mean --filter"},
         {"v|--ware", "did you mean --warehouse"},
         {"v|--zzz", "unknown option --zzz; see --help"},
@@ -69,9 +69,9 @@ static void mistakes(void)
         {"v|-k", "-k needs a value: N"},
         {"v|--exact=1", "takes no value"},
         {"v|-x1", "takes no value"},
-        {"v|--", ""},
     };
-    for (size_t i = 1; i + 1 < sizeof cases / sizeof cases[0]; i++) {
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         CHECK_STATUS(parse(cases[i].line), VS_INVALID);
         if (strstr(err.message, cases[i].says) == NULL) {
             CHECK_TEXT(err.message, cases[i].says);
@@ -86,10 +86,11 @@ static void numbers(void)
         bool good;
         uint64_t value;
     } cases[] = {
-        {"0", true, 0},       {"1000", true, 1000}, {"1001", false, 0}, {"-1", false, 0},
-        {"1.5", false, 0},    {"", false, 0},       {"ten", false, 0},  {"1 ", false, 0},
-        {"99999999999999999999", false, 0},
+        {"0", true, 0},    {"1000", true, 1000}, {"1001", false, 0},
+        {"-1", false, 0},  {"1.5", false, 0},    {"", false, 0},
+        {"ten", false, 0}, {"1 ", false, 0},     {"99999999999999999999", false, 0},
     };
+
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char line[64];
         uint64_t value = 77;
@@ -114,8 +115,9 @@ static void numbers(void)
     CHECK_NEAR(real, -1e-3, 0);
     CHECK_OK(cli_bytes(&args, "memory", &value, &err), err);
     CHECK_INT(value, INT64_C(2) << 30);
-    static const char *const bad[] = {"v|--min-score|nan|--memory|2XB", "v|--min-score|inf|--memory|-1",
-                                      "v|--min-score|1x|--memory|", "v|--min-score||--memory|99999999999GiB"};
+    static const char *const bad[] = {"v|--min-score|nan|--memory|2XB",
+                                      "v|--min-score|inf|--memory|-1", "v|--min-score|1x|--memory|",
+                                      "v|--min-score||--memory|99999999999GiB"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         REQUIRE_OK(parse(bad[i]), err);
         CHECK_STATUS(cli_real(&args, "min-score", 0, &real, &err), VS_INVALID);
@@ -141,8 +143,9 @@ static void other_places(void)
     test_dir_make(folder, sizeof folder);
     snprintf(path, sizeof path, "%s/c.json", folder);
     snprintf(line, sizeof line, "v|--config|%s", path);
-    REQUIRE(write_config(path, "{\"k\":4,\"filter\":\"a = 1\",\"min-score\":-0.5,\"exact\":true,\"json\":false,"
-                               "\"recall-target\":\"0.9\",\"warehouse\":\"/c\"}"));
+    REQUIRE(write_config(
+        path, "{\"k\":4,\"filter\":\"a = 1\",\"min-score\":-0.5,\"exact\":true,\"json\":false,"
+              "\"recall-target\":\"0.9\",\"warehouse\":\"/c\"}"));
     REQUIRE_OK(parse(line), err);
     CHECK_OK(cli_number(&args, "k", 10, 1000, &value, &err), err);
     CHECK_INT(value, 4);

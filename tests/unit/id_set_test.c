@@ -18,7 +18,8 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-// Ids that collide in weak hashes: multiples of large powers of two, bit patterns one apart, extremes.
+// Ids that collide in weak hashes: multiples of large powers of two, bit patterns one apart,
+// extremes.
 static int64_t hostile(uint32_t i)
 {
     switch (i % 5) {

@@ -2,3 +2,6 @@
 vecstore_test(source_jsonl_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/source_jsonl_test.c LINKS vs_ingest)
 vecstore_test(source_npy_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/source_npy_test.c LINKS vs_ingest)
 vecstore_test(source_parquet_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/source_parquet_test.c LINKS vs_ingest)
+foreach(name gate id_set locate row_change table_rows)
+    vecstore_test(${name}_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/${name}_test.c LINKS vs_ingest)
+endforeach()

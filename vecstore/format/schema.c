@@ -46,6 +46,12 @@ size_t vs_kind_width(enum vs_kind kind)
     return (unsigned)kind < VS_KIND_COUNT ? kinds[kind].width : 0;
 }
 
+bool vs_field_is_readable(const struct vs_field *field)
+{
+    return field->kind != VS_KIND_OTHER &&
+           (field->kind != VS_KIND_LIST || field->element_kind != VS_KIND_OTHER);
+}
+
 const char *vs_kind_name(enum vs_kind kind)
 {
     return (unsigned)kind < VS_KIND_COUNT ? kinds[kind].name : "unknown";

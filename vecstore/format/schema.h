@@ -61,6 +61,8 @@ size_t vs_schema_find_id(const struct vs_schema *schema, int32_t id);
 // Bytes per value of a fixed-width kind (BOOLEAN 1, INT/DATE/FLOAT 4, LONG/DOUBLE/TIMESTAMP* 8,
 // UUID 16, DECIMAL 16); 0 for the others.
 size_t vs_kind_width(enum vs_kind kind);
+// False for types that a table may have but this program cannot read (VS_KIND_OTHER, lists of it).
+bool vs_field_is_readable(const struct vs_field *field);
 const char *vs_kind_name(enum vs_kind kind); // Iceberg's name: "long", "timestamptz", …
 // Text of a field's type: "long", "decimal(10,2)", "list<float>".
 enum vs_status vs_type_format(const struct vs_field *field,

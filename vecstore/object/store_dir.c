@@ -390,6 +390,15 @@ static void dir_close(struct vs_file *file)
 
 static const struct vs_file_vtable dir_file_vtable = {.read = dir_read, .close = dir_close};
 
+// One system call answers the commonest question, "is there a newer version?", with no. It may go
+// through a symbolic link, but only to learn that nothing is there; what exists is opened component
+// by component below.
+static bool is_absent(struct vs_store *store, const char *key)
+{
+    struct stat info;
+    return fstatat(dir_of(store)->root_fd, key, &info, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+}
+
 // Opens a regular file for reading. O_NONBLOCK: opening a FIFO must not wait.
 static enum vs_status open_object(
     struct vs_store *store, const char *key, int *fd_out, uint64_t *size_out, struct vs_error *err)
@@ -397,6 +406,9 @@ static enum vs_status open_object(
     int dir_fd = -1;
     const char *leaf = NULL;
     struct stat info = {0};
+    if (is_absent(store, key)) {
+        return vs_fail(err, VS_NOT_FOUND, "%s/%s does not exist", store->root_uri, key);
+    }
     VS_TRY(vs_dir_open_parent(dir_of(store), key, false, &dir_fd, &leaf, err));
     int fd = openat(dir_fd, leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     int failure = fd < 0 || fstat(fd, &info) != 0 ? errno : 0;
