@@ -117,7 +117,7 @@ static void read_requests(
     while (client->request_count < 4096 && fread(vector, sizeof *vector, dim, file) == dim) {
         client->requests[client->request_count++] = make_request(table, form, vector, dim, k);
     }
-    fclose(file);
+    (void)fclose(file);
     free(vector);
     if (client->request_count == 0) {
         fprintf(stderr, "%s holds no vector of %zu dimensions\n", path, dim);

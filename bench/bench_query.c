@@ -223,9 +223,10 @@ static double busy_seconds(void)
     if (stat == NULL) {
         return 0.0;
     }
+    // NOLINTNEXTLINE(cert-err34-c): numbers of the kernel
     int got = fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2],
                      &t[3], &t[4], &t[5], &t[6], &t[7]);
-    fclose(stat);
+    (void)fclose(stat);
     unsigned long long busy = t[0] + t[1] + t[2] + t[5] + t[6] + t[7];
     return got == 8 ? (double)busy / (double)sysconf(_SC_CLK_TCK) : 0.0;
 }
@@ -328,7 +329,7 @@ static void run_point(const struct bench *bench,
            (double)best.found / (n * (double)p->k), n / best.seconds, best.p50_us, best.p99_us,
            best.cpu_us, best.scanned / n, best.probe_us / n, best.scan_us / n, best.rerank_us / n,
            best.foreign_cores);
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 static void serve_points(const struct bench *bench)
@@ -341,6 +342,7 @@ static void serve_points(const struct bench *bench)
     }
     while (fgets(line, sizeof line, stdin) != NULL) {
         struct point p;
+        // NOLINTNEXTLINE(cert-err34-c): of our own driver
         if (sscanf(line, "%u %u %u %f %u %u", &p.k, &p.nprobe, &p.rerank, &p.target, &p.queries,
                    &p.passes) != 6 ||
             p.k == 0 || p.k > TRUTH_K) {
@@ -386,7 +388,7 @@ int main(int argc, char **argv)
     bench.is_api ? open_db(&bench, argv[2]) : open_index(&bench, argv[2], argv[3]);
     printf("{\"open_ms\":%.1f,\"queries\":%zu}\n",
            (double)(vs_monotonic_ns(bench.env) - start) * 1e-6, bench.query_count);
-    fflush(stdout);
+    (void)fflush(stdout);
     serve_points(&bench);
     if (bench.is_api) {
         vs_db_close(bench.db);

@@ -138,8 +138,8 @@ struct bench {
 static int measure(
     const struct bench *bench, size_t k, float target, uint32_t nprobe, uint32_t rerank)
 {
-    struct vs_error err;
-    struct vs_index_hit hits[GT_K];
+    struct vs_error err = {0};
+    struct vs_index_hit hits[GT_K] = {0};
     struct vs_index_stats stats = {0};
     double best_s = 1e9, scanned = 0.0, probe = 0.0, scan = 0.0, rescore = 0.0;
     size_t found = 0;

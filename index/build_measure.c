@@ -487,8 +487,9 @@ enum vs_status vs_measure_curve(struct vs_build *build,
     }
     curve.slot_of_row = vs_alloc_zeroed(build->env, (size_t)build->row_count, sizeof(uint32_t));
     curve.tallies = vs_alloc_zeroed(build->env, tasks + 2, sizeof *curve.tallies);
-    column->measure.points = vs_alloc_zeroed(build->env, K_COUNT * PROBE_COUNT_MAX * RERANK_COUNT,
-                                             sizeof *column->measure.points);
+    column->measure.points =
+        vs_alloc_zeroed(build->env, (size_t)K_COUNT * PROBE_COUNT_MAX * RERANK_COUNT,
+                        sizeof *column->measure.points);
     bool made =
         curve.slot_of_row != NULL && curve.tallies != NULL && column->measure.points != NULL;
     enum vs_status status = made ? run_curve(&curve, tasks, err) : no_memory(err);

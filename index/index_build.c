@@ -142,7 +142,7 @@ static void set_up_column(struct vs_build *build, size_t c)
     struct vs_train_params train;
     train_params(build, c, &train);
     uint64_t room =
-        column->codebook != NULL ? 4 * VS_MEASURE_QUERIES : vs_train_sample_size(&train);
+        column->codebook != NULL ? (uint64_t)4 * VS_MEASURE_QUERIES : vs_train_sample_size(&train);
     column->sample_room = (size_t)(room < build->row_count ? room : build->row_count);
 }
 

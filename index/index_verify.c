@@ -122,7 +122,7 @@ static enum vs_status check_coverage(const struct vs_index *index,
         }
         const uint8_t *codes = vs_lists_codes(lists, l);
         for (uint32_t pad = entries; pad < vs_list_blocks(entries) * VS_BLOCK_LANES; pad++) {
-            const uint8_t *block = codes + pad / VS_BLOCK_LANES * 16 * m;
+            const uint8_t *block = codes + (size_t)(pad / VS_BLOCK_LANES) * 16 * m;
             unsigned lane = pad % VS_BLOCK_LANES, shift = lane < 16 ? 0 : 4;
             for (size_t s = 0; s < m; s++) {
                 if ((block[16 * s + (lane & 15)] >> shift & 15) != 0) {

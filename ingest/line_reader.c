@@ -51,7 +51,7 @@ static enum vs_status read_stdin(const struct vs_line_reader *reader,
 static enum vs_status fill(struct vs_line_reader *reader, struct vs_error *err)
 {
     struct vs_buf *bytes = &reader->bytes;
-    if (!reader->keep && reader->next > 0) {
+    if (!reader->keep && bytes->data != NULL && reader->next > 0) {
         memmove(bytes->data, bytes->data + reader->next, bytes->len - reader->next);
         bytes->len -= reader->next;
         reader->next = 0;
@@ -95,7 +95,7 @@ enum vs_status vs_line_reader_next(struct vs_line_reader *reader,
         if (end != NULL || (reader->at_end && held > 0)) {
             reader->next += len + (end != NULL ? 1 : 0);
             reader->line++;
-            len -= len > 0 && start[len - 1] == '\r' ? 1 : 0;
+            len -= start != NULL && len > 0 && start[len - 1] == '\r' ? 1 : 0;
             *line_out = (struct vs_str){(const char *)start, len};
             *has_line_out = true;
             return VS_OK;

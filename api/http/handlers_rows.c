@@ -45,6 +45,7 @@ static enum vs_status run_query(struct vs_service *service,
         status = vs_answer_write_json(answer, &reply->body, err);
     }
     vs_answer_free(answer);
+    query->options.op = NULL; // ends with this call
     return tell_deadline(request, query->timeout_ms, status, err);
 }
 

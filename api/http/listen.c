@@ -110,7 +110,7 @@ enum vs_status vs_listen_open(const struct vs_listen_address *address,
     if (fd < 0) {
         return vs_fail_errno(err, errno, "no socket to listen on");
     }
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t len = sizeof bound;
     enum vs_status status = bind_socket(fd, address, err);
     if (status == VS_OK && getsockname(fd, (struct sockaddr *)&bound, &len) != 0) {

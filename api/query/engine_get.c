@@ -45,7 +45,8 @@ static enum vs_status find_rows(struct get_job *job, struct vs_error *err)
         struct vs_value id;
         bool found = false;
         VS_TRY(vs_row_id_parse(job->view, job->options.ids[i], &job->arena, &id, err));
-        VS_TRY(vs_row_find(job->view, &id, job->options.op, &job->rows[job->row_count], &found, err));
+        VS_TRY(
+            vs_row_find(job->view, &id, job->options.op, &job->rows[job->row_count], &found, err));
         if (found) {
             job->row_count++;
         } else {

@@ -386,7 +386,7 @@ static size_t column_slot(struct vs_filter *filter, const struct vs_field *field
     return filter->column_count++;
 }
 
-// Recursion: at most as deep as the parsers build.
+// NOLINTNEXTLINE(misc-no-recursion): as deep as the parsers build, VS_FILTER_MAX_DEPTH
 static enum vs_status bind_node(struct binder *b,
                                 struct vs_filter_node *node,
                                 size_t depth,

@@ -314,8 +314,8 @@ static enum vs_status eval_leaf(struct evaluator *e,
     return VS_OK;
 }
 
-// Recursion: at most filter->depth levels, which the parsers bound; level picks the bitmaps of this
-// depth.
+// level, at most filter->depth, picks the bitmaps of this depth.
+// NOLINTNEXTLINE(misc-no-recursion): as deep as the parsers build, VS_FILTER_MAX_DEPTH
 static enum vs_status eval_node(struct evaluator *e,
                                 const struct vs_filter_node *node,
                                 size_t level,

@@ -172,6 +172,7 @@ static enum vs_status parse_condition(struct json_builder *b,
                                       struct vs_error *err);
 
 // Recursion: through parse_condition, which counts levels.
+// NOLINTNEXTLINE(misc-no-recursion): b->depth ends at MAX_LEVELS
 static enum vs_status parse_operator(struct json_builder *b,
                                      struct vs_str name,
                                      struct vs_str column,
@@ -219,6 +220,7 @@ static enum vs_status begin_all(struct json_builder *b,
     return count == 1 ? VS_OK : vs_filter_build(&b->base, VS_FILTER_AND, count, 0, all_out, err);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): b->depth ends at MAX_LEVELS
 static enum vs_status parse_condition(struct json_builder *b,
                                       struct vs_str column,
                                       const struct vs_json *condition,
@@ -253,6 +255,7 @@ static enum vs_status parse_condition(struct json_builder *b,
     return VS_OK;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): b->depth ends at MAX_LEVELS
 static enum vs_status parse_group(struct json_builder *b,
                                   const char *name,
                                   const struct vs_json *value,
@@ -283,6 +286,7 @@ static enum vs_status parse_group(struct json_builder *b,
     return VS_OK;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): b->depth ends at MAX_LEVELS
 static enum vs_status parse_member(struct json_builder *b,
                                    struct vs_str key,
                                    const struct vs_json *value,
@@ -309,6 +313,7 @@ static enum vs_status parse_member(struct json_builder *b,
 }
 
 // Recursion: at most MAX_LEVELS deep, counted by enter().
+// NOLINTNEXTLINE(misc-no-recursion): b->depth ends at MAX_LEVELS
 static enum vs_status parse_object(struct json_builder *b,
                                    const struct vs_json *object,
                                    struct vs_filter_node **node_out,

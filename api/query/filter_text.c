@@ -342,6 +342,7 @@ static enum vs_status parse_predicate(struct parser *p,
     return parse_condition(p, token.text, node_out, err);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): enter() ends at VS_FILTER_MAX_DEPTH
 static enum vs_status parse_not(struct parser *p,
                                 struct vs_filter_node **node_out,
                                 struct vs_error *err)

@@ -91,7 +91,7 @@ static bool is_chain(const struct vs_filter_node *node)
     return (node->op == VS_FILTER_AND || node->op == VS_FILTER_OR) && node->child_count > 0;
 }
 
-// Recursion: at most as deep as the parsers build.
+// NOLINTNEXTLINE(misc-no-recursion): as deep as the parsers build, VS_FILTER_MAX_DEPTH
 static enum vs_status write_node(const struct vs_filter_node *node,
                                  bool nested,
                                  struct vs_buf *out,

@@ -280,7 +280,7 @@ static void score_some(const struct block_task *task,
 {
     const struct vs_vector_block *block = task->block;
     size_t dim = task->run->search->contract->dimension, allowed = 0;
-    uint16_t rows[SCORE_ROWS];
+    uint16_t rows[SCORE_ROWS] = {0};
     float scores[SCORE_ROWS];
     for (size_t i = 0; i < count; i++) {
         rows[allowed] = (uint16_t)i;
@@ -305,7 +305,7 @@ static enum vs_status score_block(void *ctx, size_t q, struct vs_error *err)
     struct vs_search *search = task->run->search;
     const float *query = task->run->prepared + q * search->contract->dimension;
     for (size_t first = 0; first < task->block->count; first += SCORE_ROWS) {
-        if (first % (SCORE_ROWS * 64) == 0) {
+        if (first % ((size_t)SCORE_ROWS * 64) == 0) {
             VS_TRY(vs_op_check(search->view->engine->env, search->op, err));
         }
         size_t left = task->block->count - first;

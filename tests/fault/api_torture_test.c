@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every public operation with its n-th allocation, or its n-th storage operation, failing: no leak, no crash, a clear status, and the table as it was
-// before or after. The operations run on a memory store behind a hook.
+// Every public operation with its n-th allocation, or its n-th storage operation, failing: no leak,
+// no crash, a clear status, and the table as it was before or after. The operations run on a memory
+// store behind a hook.
 #include "tests/support/api_db.h"
 #include "tests/support/check.h"
 
@@ -9,13 +10,36 @@
 #define TABLE "t.rows"
 #define MAX_POINTS 100000
 
-// What is run; each starts from a table with 12 rows, an index over 10 of them, and one deleted row.
-enum operation { OP_CREATE, OP_LIST, OP_DESCRIBE, OP_SNAPSHOTS, OP_CHECK, OP_DROP, OP_INSERT, OP_UPSERT, OP_DELETE, OP_DELETE_FILTER, OP_BUILD, OP_INDEX_LIST,
-                 OP_SHOW, OP_VERIFY, OP_QUERY, OP_QUERY_FILTER, OP_QUERY_EXACT, OP_GET, OP_RECALL, OP_COUNT };
+// What is run; each starts from a table with 12 rows, an index over 10 of them, and one deleted
+// row.
+enum operation {
+    OP_CREATE,
+    OP_LIST,
+    OP_DESCRIBE,
+    OP_SNAPSHOTS,
+    OP_CHECK,
+    OP_DROP,
+    OP_INSERT,
+    OP_UPSERT,
+    OP_DELETE,
+    OP_DELETE_FILTER,
+    OP_BUILD,
+    OP_INDEX_LIST,
+    OP_SHOW,
+    OP_VERIFY,
+    OP_QUERY,
+    OP_QUERY_FILTER,
+    OP_QUERY_EXACT,
+    OP_GET,
+    OP_RECALL,
+    OP_COUNT
+};
 
-static const char *const operation_names[OP_COUNT] = {"create", "list", "describe", "snapshots", "check", "drop", "insert", "upsert", "delete",
-                                                      "delete by filter", "index build", "index list", "index show", "index verify", "query",
-                                                      "filtered query", "exact query", "get", "recall"};
+static const char *const operation_names[OP_COUNT] = {
+    "create",         "list",        "describe",   "snapshots",    "check",
+    "drop",           "insert",      "upsert",     "delete",       "delete by filter",
+    "index build",    "index list",  "index show", "index verify", "query",
+    "filtered query", "exact query", "get",        "recall"};
 
 struct world {
     struct test_env env;
@@ -38,8 +62,15 @@ static enum vs_status on_io(void *ctx, const char *op, const char *key, struct v
 static enum vs_status query(struct vs_db *db, const char *filter, bool exact, struct vs_error *err)
 {
     float vector[8] = {1, 0, 0, 1, 0, 1, 0, 1};
-    struct vs_query_options options = {
-        .size = sizeof options, .table = TABLE, .vectors = vector, .vector_count = 2, .dim = 4, .k = 5, .filter = filter, .exact = exact, .explain = true};
+    struct vs_query_options options = {.size = sizeof options,
+                                       .table = TABLE,
+                                       .vectors = vector,
+                                       .vector_count = 2,
+                                       .dim = 4,
+                                       .k = 5,
+                                       .filter = filter,
+                                       .exact = exact,
+                                       .explain = true};
     struct vs_answer *answer = NULL;
     struct vs_buf json;
     vs_buf_init(&json, db->env, SIZE_MAX);
@@ -52,12 +83,17 @@ static enum vs_status query(struct vs_db *db, const char *filter, bool exact, st
     return status;
 }
 
-static enum vs_status run_write(struct vs_db *db, enum operation operation, struct vs_buf *report, struct vs_error *err)
+static enum vs_status run_write(struct vs_db *db,
+                                enum operation operation,
+                                struct vs_buf *report,
+                                struct vs_error *err)
 {
     char rows[4096];
     struct vs_str ids[1] = {VS_STR("3")};
-    struct vs_delete_options by_id = {.size = sizeof by_id, .table = TABLE, .ids = ids, .id_count = 1};
-    struct vs_delete_options by_filter = {.size = sizeof by_filter, .table = TABLE, .filter = "tag = 'odd' AND id < 5"};
+    struct vs_delete_options by_id = {
+        .size = sizeof by_id, .table = TABLE, .ids = ids, .id_count = 1};
+    struct vs_delete_options by_filter = {
+        .size = sizeof by_filter, .table = TABLE, .filter = "tag = 'odd' AND id < 5"};
     struct vs_index_options build = {.size = sizeof build, .table = TABLE};
     if (operation == OP_CREATE) {
         return test_create(db, "t.other", err);
@@ -66,10 +102,12 @@ static enum vs_status run_write(struct vs_db *db, enum operation operation, stru
         return vs_db_drop_table(db, TABLE, err);
     }
     if (operation == OP_INSERT) {
-        return test_insert(db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 50, 3)}, false, report, err);
+        return test_insert(db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 50, 3)},
+                           false, report, err);
     }
     if (operation == OP_UPSERT) {
-        return test_insert(db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 8, 6)}, true, report, err);
+        return test_insert(db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 8, 6)},
+                           true, report, err);
     }
     if (operation == OP_BUILD) {
         return vs_db_build_index(db, &build, report, err);
@@ -77,7 +115,10 @@ static enum vs_status run_write(struct vs_db *db, enum operation operation, stru
     return vs_db_delete(db, operation == OP_DELETE ? &by_id : &by_filter, report, err);
 }
 
-static enum vs_status run_report(struct vs_db *db, enum operation operation, struct vs_buf *report, struct vs_error *err)
+static enum vs_status run_report(struct vs_db *db,
+                                 enum operation operation,
+                                 struct vs_buf *report,
+                                 struct vs_error *err)
 {
     switch ((int)operation) {
     case OP_LIST:
@@ -97,10 +138,14 @@ static enum vs_status run_report(struct vs_db *db, enum operation operation, str
     }
 }
 
-static enum vs_status run_read(struct vs_db *db, enum operation operation, struct vs_buf *report, struct vs_error *err)
+static enum vs_status run_read(struct vs_db *db,
+                               enum operation operation,
+                               struct vs_buf *report,
+                               struct vs_error *err)
 {
     struct vs_str ids[3] = {VS_STR("3"), VS_STR("11"), VS_STR("99")};
-    struct vs_get_options get = {.size = sizeof get, .table = TABLE, .ids = ids, .id_count = 3, .include_vector = true};
+    struct vs_get_options get = {
+        .size = sizeof get, .table = TABLE, .ids = ids, .id_count = 3, .include_vector = true};
     struct vs_recall_options recall = {.size = sizeof recall, .table = TABLE, .num = 3, .k = 2};
     switch ((int)operation) {
     case OP_QUERY:
@@ -116,14 +161,17 @@ static enum vs_status run_read(struct vs_db *db, enum operation operation, struc
     }
 }
 
-static enum vs_status run_operation(struct vs_db *db, enum operation operation, struct vs_error *err)
+static enum vs_status run_operation(struct vs_db *db,
+                                    enum operation operation,
+                                    struct vs_error *err)
 {
     struct vs_buf report;
     enum vs_status status;
     vs_buf_init(&report, db->env, SIZE_MAX);
     if (operation >= OP_QUERY) {
         status = run_read(db, operation, &report, err);
-    } else if (operation == OP_CREATE || operation == OP_DROP || (operation >= OP_INSERT && operation <= OP_BUILD)) {
+    } else if (operation == OP_CREATE || operation == OP_DROP ||
+               (operation >= OP_INSERT && operation <= OP_BUILD)) {
         status = run_write(db, operation, &report, err);
     } else {
         status = run_report(db, operation, &report, err);
@@ -145,11 +193,17 @@ static bool make_world(struct world *world, struct vs_error *err)
     world->io_fail_at = -1;
     const struct vs_env *env = &world->env.env;
     vs_buf_init(&report, env, SIZE_MAX);
-    bool made = vs_store_open_mem(env, "torture", &memory, err) == VS_OK && vs_store_wrap_hook(memory, on_io, world, &world->store, err) == VS_OK &&
-                test_db_over(env, world->store, &world->db, err) == VS_OK && test_create(world->db, TABLE, err) == VS_OK &&
-                test_insert(world->db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 0, 10)}, false, &report, err) == VS_OK &&
-                vs_db_build_index(world->db, &build, &report, err) == VS_OK && vs_db_delete(world->db, &del, &report, err) == VS_OK &&
-                test_insert(world->db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 10, 2)}, false, &report, err) == VS_OK;
+    bool made =
+        vs_store_open_mem(env, "torture", &memory, err) == VS_OK &&
+        vs_store_wrap_hook(memory, on_io, world, &world->store, err) == VS_OK &&
+        test_db_over(env, world->store, &world->db, err) == VS_OK &&
+        test_create(world->db, TABLE, err) == VS_OK &&
+        test_insert(world->db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 0, 10)},
+                    false, &report, err) == VS_OK &&
+        vs_db_build_index(world->db, &build, &report, err) == VS_OK &&
+        vs_db_delete(world->db, &del, &report, err) == VS_OK &&
+        test_insert(world->db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 10, 2)},
+                    false, &report, err) == VS_OK;
     vs_buf_clear(&report);
     return made;
 }
@@ -158,7 +212,8 @@ static void end_world(struct world *world, enum operation operation, long n, con
 {
     vs_db_close(world->db);
     if (world->env.live != 0) {
-        fprintf(stderr, "%s, %s %ld failing: %ld allocations were not freed\n", operation_names[operation], what, n, (long)world->env.live);
+        fprintf(stderr, "%s, %s %ld failing: %ld allocations were not freed\n",
+                operation_names[operation], what, n, (long)world->env.live);
         check_failures++;
     }
 }
@@ -174,7 +229,8 @@ static int64_t count_rows(struct world *world)
     if (vs_engine_open(world->db->catalog, &options, &engine, &err) == VS_OK) {
         enum vs_status status = vs_engine_coverage(engine, TABLE, &coverage, &err);
         if (status == VS_OK) {
-            rows = (int64_t)(coverage.covered_rows + coverage.uncovered_rows - coverage.deleted_rows);
+            rows =
+                (int64_t)(coverage.covered_rows + coverage.uncovered_rows - coverage.deleted_rows);
         } else if (status == VS_NOT_FOUND) {
             rows = -2;
         } else {
@@ -204,15 +260,19 @@ static int64_t rows_after(enum operation operation)
     }
 }
 
-static bool check_outcome(struct world *world, enum operation operation, enum vs_status status, long n, const char *what)
+static bool check_outcome(
+    struct world *world, enum operation operation, enum vs_status status, long n, const char *what)
 {
     int64_t rows = count_rows(world);
     int64_t expected_after = rows_after(operation);
-    bool sound = status == VS_OK ? rows == expected_after : (rows == 11 || (status == VS_UNKNOWN && rows == expected_after));
-    // A drop removes many objects: stopped in the middle it leaves a table that can be dropped again.
+    bool sound = status == VS_OK ? rows == expected_after
+                                 : (rows == 11 || (status == VS_UNKNOWN && rows == expected_after));
+    // A drop removes many objects: stopped in the middle it leaves a table that can be dropped
+    // again.
     sound = sound || operation == OP_DROP;
     if (!sound) {
-        fprintf(stderr, "%s, %s %ld failing: status %s, then %lld rows\n", operation_names[operation], what, n, vs_status_name(status), (long long)rows);
+        fprintf(stderr, "%s, %s %ld failing: status %s, then %lld rows\n",
+                operation_names[operation], what, n, vs_status_name(status), (long long)rows);
         check_failures++;
     }
     return sound;
@@ -230,10 +290,12 @@ static void torture_memory(enum operation operation)
         enum vs_status status = run_operation(world.db, operation, &err);
         bool failed = world.env.failed;
         world.env.fail_at = -1;
-        // An operation may survive a failed allocation that it can do without (a cache, a larger buffer). A commit that is in but can no longer be
-        // described is UNKNOWN. It may not fail in another way.
+        // An operation may survive a failed allocation that it can do without (a cache, a larger
+        // buffer). A commit that is in but can no longer be described is UNKNOWN. It may not fail
+        // in another way.
         if (status != VS_OK && status != VS_NO_MEMORY && status != VS_UNKNOWN) {
-            fprintf(stderr, "%s, allocation %ld: %s: %s\n", operation_names[operation], n, vs_status_name(status), err.message);
+            fprintf(stderr, "%s, allocation %ld: %s: %s\n", operation_names[operation], n,
+                    vs_status_name(status), err.message);
             check_failures++;
         }
         check_outcome(&world, operation, status, n, "allocation");

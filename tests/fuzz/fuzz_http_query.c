@@ -19,7 +19,7 @@ static void check_vectors(const struct vs_query_options *options)
         options->vector_count > VS_MAX_BATCH || options->dim > VS_MAX_DIM) {
         abort();
     }
-    for (size_t i = 0; i < options->vector_count * options->dim; i++) {
+    for (size_t i = 0; options->vectors != NULL && i < options->vector_count * options->dim; i++) {
         if (!isfinite(options->vectors[i])) {
             abort();
         }

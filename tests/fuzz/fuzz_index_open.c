@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Opens arbitrary bytes as an index and searches it. What begins like a list directory or like JSON goes to the decoder of that part alone. An odd
- * byte in the gap behind the file's magic asks for mended checksums of section headers and directories, so that damage gets past them.
+ * Opens arbitrary bytes as an index and searches it. What begins like a list directory or like JSON
+ * goes to the decoder of that part alone. An odd byte in the gap behind the file's magic asks for
+ * mended checksums of section headers and directories, so that damage gets past them.
  */
 #include "index/descriptor.h"
 #include "index/index.h"

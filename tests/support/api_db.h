@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A vs_db over any store (memory, failing, on disk) and shorthand for calls of the public interface in tests.
+ * A vs_db over any store (memory, failing, on disk) and shorthand for calls of the public interface
+ * in tests.
  */
 #ifndef VS_TESTS_API_DB_H
 #define VS_TESTS_API_DB_H
@@ -13,7 +14,10 @@
 #include <string.h>
 
 // Takes the store on success. The result is closed with vs_db_close.
-static inline enum vs_status test_db_over(const struct vs_env *env, struct vs_store *store, struct vs_db **db_out, struct vs_error *err)
+static inline enum vs_status test_db_over(const struct vs_env *env,
+                                          struct vs_store *store,
+                                          struct vs_db **db_out,
+                                          struct vs_error *err)
 {
     struct vs_engine_options options = {.thread_count = 1, .cache_bytes = (uint64_t)64 << 20};
     struct vs_db *db = vs_alloc_zeroed(env, 1, sizeof *db);
@@ -38,13 +42,16 @@ static inline enum vs_status test_db_over(const struct vs_env *env, struct vs_st
     return VS_OK;
 }
 
-// JSON lines of rows [first, first + count): id, title "row N", tag "even" or "odd", a vector of 4 floats on a circle by id.
+// JSON lines of rows [first, first + count): id, title "row N", tag "even" or "odd", a vector of 4
+// floats on a circle by id.
 static inline size_t test_rows(char *out, size_t size, int first, int count)
 {
     size_t used = 0;
     for (int i = first; i < first + count && used < size; i++) {
-        int n = snprintf(out + used, size - used, "{\"id\":%d,\"title\":\"row %d\",\"tag\":\"%s\",\"embedding\":[%.6f,%.6f,%.6f,1]}\n", i, i,
-                         i % 2 == 0 ? "even" : "odd", cos(i * 0.1), sin(i * 0.1), i * 0.01);
+        int n = snprintf(
+            out + used, size - used,
+            "{\"id\":%d,\"title\":\"row %d\",\"tag\":\"%s\",\"embedding\":[%.6f,%.6f,%.6f,1]}\n", i,
+            i, i % 2 == 0 ? "even" : "odd", cos(i * 0.1), sin(i * 0.1), i * 0.01);
         used += n > 0 ? (size_t)n : 0;
     }
     return used;
@@ -52,7 +59,10 @@ static inline size_t test_rows(char *out, size_t size, int first, int count)
 
 static inline enum vs_status test_create(struct vs_db *db, const char *table, struct vs_error *err)
 {
-    struct vs_create_options options = {.size = sizeof options, .table = table, .dim = 4, .schema = "id long, title string, tag string"};
+    struct vs_create_options options = {.size = sizeof options,
+                                        .table = table,
+                                        .dim = 4,
+                                        .schema = "id long, title string, tag string"};
     struct vs_buf report;
     vs_buf_init(&report, db->env, SIZE_MAX);
     enum vs_status status = vs_db_create_table(db, &options, &report, err);
@@ -60,9 +70,15 @@ static inline enum vs_status test_create(struct vs_db *db, const char *table, st
     return status;
 }
 
-static inline enum vs_status test_insert(struct vs_db *db, const char *table, struct vs_str rows, bool upsert, struct vs_buf *report, struct vs_error *err)
+static inline enum vs_status test_insert(struct vs_db *db,
+                                         const char *table,
+                                         struct vs_str rows,
+                                         bool upsert,
+                                         struct vs_buf *report,
+                                         struct vs_error *err)
 {
-    struct vs_insert_options options = {.size = sizeof options, .table = table, .rows = rows, .upsert = upsert};
+    struct vs_insert_options options = {
+        .size = sizeof options, .table = table, .rows = rows, .upsert = upsert};
     return vs_db_insert(db, &options, report, err);
 }
 

@@ -25,6 +25,22 @@ static inline void avro_put_text(struct vs_buf *out, const char *text)
     avro_put(out, text, strlen(text));
 }
 
+static inline void avro_render(struct vs_buf *out, const struct vs_avro_value *value);
+
+// NOLINTNEXTLINE(misc-no-recursion): the reader nests values 2 * VS_AVRO_MAX_DEPTH deep
+static inline void avro_render_items(struct vs_buf *out, const struct vs_avro_value *value)
+{
+    bool is_map = value->node->type == VS_AVRO_MAP, is_record = value->node->type == VS_AVRO_RECORD;
+    avro_put_text(out, is_record ? "(" : (is_map ? "{" : "["));
+    for (size_t i = 0; i < value->count * (is_map ? 2 : 1); i++) {
+        if (i > 0) {
+            avro_put_text(out, is_map && i % 2 == 1 ? ":" : ",");
+        }
+        avro_render(out, &value->as.items[i]);
+    }
+    avro_put_text(out, is_record ? ")" : (is_map ? "}" : "]"));
+}
+
 // NOLINTNEXTLINE(misc-no-recursion): the reader nests values 2 * VS_AVRO_MAX_DEPTH deep
 static inline void avro_render(struct vs_buf *out, const struct vs_avro_value *value)
 {
@@ -59,19 +75,9 @@ static inline void avro_render(struct vs_buf *out, const struct vs_avro_value *v
         return;
     case VS_AVRO_RECORD:
     case VS_AVRO_ARRAY:
-    case VS_AVRO_MAP: {
-        bool is_map = value->node->type == VS_AVRO_MAP,
-             is_record = value->node->type == VS_AVRO_RECORD;
-        avro_put_text(out, is_record ? "(" : (is_map ? "{" : "["));
-        for (size_t i = 0; i < value->count * (is_map ? 2 : 1); i++) {
-            if (i > 0) {
-                avro_put_text(out, is_map && i % 2 == 1 ? ":" : ",");
-            }
-            avro_render(out, &value->as.items[i]);
-        }
-        avro_put_text(out, is_record ? ")" : (is_map ? "}" : "]"));
+    case VS_AVRO_MAP:
+        avro_render_items(out, value);
         return;
-    }
     case VS_AVRO_UNION:
         break;
     }

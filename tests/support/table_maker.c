@@ -33,7 +33,9 @@ void made_vector(const struct table_maker *maker, int64_t id, uint32_t version, 
     for (uint32_t i = 0; i < maker->dim; i++) {
         int64_t cluster = (int64_t)(mix((uint64_t)id % 40 * 1000 + i) % 2001) - 1000;
         int64_t noise =
-            (int64_t)(mix((uint64_t)id * 7919 + (uint64_t)version * 104729 + (uint64_t)i * 31) % 2001) - 1000;
+            (int64_t)(mix((uint64_t)id * 7919 + (uint64_t)version * 104729 + (uint64_t)i * 31) %
+                      2001) -
+            1000;
         vector[i] = (float)((double)cluster / 1000 + (double)noise / 2500);
         sum += (double)vector[i] * (double)vector[i];
     }

@@ -15,7 +15,8 @@ struct fixture {
 
 static bool open_db(struct fixture *f)
 {
-    struct vs_db_options options = {.size = sizeof options, .warehouse = f->folder, .create = true, .thread_count = 2};
+    struct vs_db_options options = {
+        .size = sizeof options, .warehouse = f->folder, .create = true, .thread_count = 2};
     return vs_db_open(&f->env.env, &options, &f->db, &f->err) == VS_OK;
 }
 
@@ -63,7 +64,8 @@ static bool report_has(struct fixture *f, const char *text)
 }
 
 // Ids of the k nearest to row `id`'s own vector, as "a,b,c".
-static const char *nearest(struct fixture *f, int id, size_t k, const char *filter, int64_t snapshot)
+static const char *nearest(
+    struct fixture *f, int id, size_t k, const char *filter, int64_t snapshot)
 {
     static char ids[512];
     float vector[4] = {(float)cos(id * 0.1), (float)sin(id * 0.1), (float)(id * 0.01), 1};
@@ -84,7 +86,8 @@ static const char *nearest(struct fixture *f, int id, size_t k, const char *filt
     const struct vs_result *result = vs_answer_result(answer, 0);
     size_t used = 0;
     for (size_t i = 0; i < result->hit_count; i++) {
-        int n = snprintf(ids + used, sizeof ids - used, "%s%.*s", i > 0 ? "," : "", VS_STR_ARG(result->hits[i].id_json));
+        int n = snprintf(ids + used, sizeof ids - used, "%s%.*s", i > 0 ? "," : "",
+                         VS_STR_ARG(result->hits[i].id_json));
         used += n > 0 ? (size_t)n : 0;
     }
     vs_answer_free(answer);
@@ -133,7 +136,8 @@ static void delete_by_filter_and_of_nothing(void)
     CHECK_OK(vs_db_delete(f.db, &none, &f.report, &f.err), f.err);
     CHECK_INT(reported(&f, "deleted"), 0);
     CHECK(current_snapshot(&f) == before);
-    struct vs_delete_options odd = {.size = sizeof odd, .table = TABLE, .filter = "tag = 'odd' AND id < 6"};
+    struct vs_delete_options odd = {
+        .size = sizeof odd, .table = TABLE, .filter = "tag = 'odd' AND id < 6"};
     vs_buf_reset(&f.report);
     CHECK_OK(vs_db_delete(f.db, &odd, &f.report, &f.err), f.err);
     CHECK_INT(reported(&f, "deleted"), 3);
@@ -149,7 +153,8 @@ static void insert_refuses_known_ids_and_upsert_replaces(void)
     REQUIRE(setup(&f));
     CHECK_OK(insert(&f, 0, 10, false), f.err);
     CHECK_STATUS(insert(&f, 5, 10, false), VS_EXISTS);
-    CHECK(strstr(f.err.message, "the first is 5") != NULL && strstr(f.err.message, "--upsert") != NULL);
+    CHECK(strstr(f.err.message, "the first is 5") != NULL &&
+          strstr(f.err.message, "--upsert") != NULL);
     CHECK_TEXT(nearest(&f, 12, 2, NULL, 0), "9,8"); // nothing of the refused rows is there
     CHECK_OK(insert(&f, 5, 10, true), f.err);
     CHECK_INT(reported(&f, "replaced"), 5);
@@ -168,11 +173,13 @@ static void bad_rows_are_named_and_nothing_is_written(void)
         const char *rows, *expected;
         enum vs_status status;
     } cases[] = {
-        {"{\"id\":1,\"embedding\":[1,2,3]}\n", "has 3 values, the table's contract says 4", VS_INVALID},
+        {"{\"id\":1,\"embedding\":[1,2,3]}\n", "has 3 values, the table's contract says 4",
+         VS_INVALID},
         {"{\"id\":1,\"embedding\":[0,0,0,0]}\n", "zero vector", VS_INVALID},
         {"{\"id\":null,\"embedding\":[1,2,3,4]}\n", "the id column id is null", VS_INVALID},
         {"{\"embedding\":[1,2,3,4]}\n", "the id column id is null", VS_INVALID},
-        {"{\"id\":1,\"embedding\":[1,2,3,4]}\n{\"id\":1,\"embedding\":[1,2,3,4]}\n", "line 2: id 1 occurs more than once", VS_INVALID},
+        {"{\"id\":1,\"embedding\":[1,2,3,4]}\n{\"id\":1,\"embedding\":[1,2,3,4]}\n",
+         "line 2: id 1 occurs more than once", VS_INVALID},
         {"{\"id\":1,\"embedding\":[1,null,3,4]}\n", "null", VS_INVALID},
         {"{\"id\":1,\"colour\":\"red\",\"embedding\":[1,2,3,4]}\n", "colour", VS_INVALID},
         {"{\"id\":\"x\",\"embedding\":[1,2,3,4]}\n", "id", VS_INVALID},
@@ -185,7 +192,9 @@ static void bad_rows_are_named_and_nothing_is_written(void)
     int64_t before = current_snapshot(&f);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         vs_error_clear(&f.err);
-        CHECK_STATUS(test_insert(f.db, TABLE, vs_str_from_c(cases[i].rows), false, &f.report, &f.err), cases[i].status);
+        CHECK_STATUS(
+            test_insert(f.db, TABLE, vs_str_from_c(cases[i].rows), false, &f.report, &f.err),
+            cases[i].status);
         if (strstr(f.err.message, cases[i].expected) == NULL) {
             fprintf(stderr, "case %zu: \"%s\" lacks \"%s\"\n", i, f.err.message, cases[i].expected);
             check_failures++;
@@ -200,7 +209,8 @@ static void quarantine_keeps_the_good_rows(void)
     struct fixture f;
     REQUIRE(setup(&f));
     struct vs_insert_options options = {.size = sizeof options, .table = TABLE, .quarantine = true};
-    options.rows = VS_STR("{\"id\":1,\"embedding\":[1,2,3,4]}\n{\"id\":2,\"embedding\":[1,2]}\n{\"id\":3,\"embedding\":[4,3,2,1]}\n");
+    options.rows = VS_STR("{\"id\":1,\"embedding\":[1,2,3,4]}\n{\"id\":2,\"embedding\":[1,2]}\n{"
+                          "\"id\":3,\"embedding\":[4,3,2,1]}\n");
     CHECK_OK(vs_db_insert(f.db, &options, &f.report, &f.err), f.err);
     CHECK_INT(reported(&f, "rows"), 2);
     CHECK_INT(reported(&f, "rejected"), 1);
@@ -209,7 +219,8 @@ static void quarantine_keeps_the_good_rows(void)
     teardown(&f);
 }
 
-// Builds the index of a small table; queries then go through it, fresh rows are found at once, and a damaged file changes no answer.
+// Builds the index of a small table; queries then go through it, fresh rows are found at once, and
+// a damaged file changes no answer.
 static void index_life(void)
 {
     struct fixture f;
@@ -260,7 +271,8 @@ static bool damage(struct fixture *f, const char *suffix)
     struct vs_store *store = NULL;
     struct vs_buf bytes;
     vs_buf_init(&bytes, &f->env.env, SIZE_MAX);
-    bool done = vs_store_open(&f->env.env, f->folder, false, &store, &f->err) == VS_OK && vs_store_list(store, "", pick, &victim, &f->err) == VS_OK &&
+    bool done = vs_store_open(&f->env.env, f->folder, false, &store, &f->err) == VS_OK &&
+                vs_store_list(store, "", pick, &victim, &f->err) == VS_OK &&
                 vs_store_get(store, victim.key, &bytes, &f->err) == VS_OK;
     if (done && bytes.len > 0) {
         bytes.data[bytes.len / 2] ^= 1;
@@ -308,24 +320,31 @@ static void unknown_things_are_named(void)
     REQUIRE(setup(&f));
     CHECK_OK(insert(&f, 0, 5, false), f.err);
     struct vs_str id = VS_STR("3"), bad_id = VS_STR("three");
-    struct vs_query_options missing = {.size = sizeof missing, .table = "docs.nothing", .like_id = id};
+    struct vs_query_options missing = {
+        .size = sizeof missing, .table = "docs.nothing", .like_id = id};
     struct vs_answer *answer = NULL;
     CHECK_STATUS(vs_db_query(f.db, &missing, &answer, &f.err), VS_NOT_FOUND);
     CHECK(strstr(f.err.message, "docs.nothing") != NULL);
-    struct vs_query_options filter = {.size = sizeof filter, .table = TABLE, .like_id = id, .filter = "titel = 'x'"};
+    struct vs_query_options filter = {
+        .size = sizeof filter, .table = TABLE, .like_id = id, .filter = "titel = 'x'"};
     CHECK_STATUS(vs_db_query(f.db, &filter, &answer, &f.err), VS_INVALID);
     CHECK(strstr(f.err.message, "title") != NULL); // did you mean
     struct vs_query_options bad = {.size = sizeof bad, .table = TABLE, .like_id = bad_id};
     CHECK_STATUS(vs_db_query(f.db, &bad, &answer, &f.err), VS_INVALID);
-    struct vs_query_options snapshot = {.size = sizeof snapshot, .table = TABLE, .like_id = id, .at = {.snapshot_id = 12345}};
+    struct vs_query_options snapshot = {
+        .size = sizeof snapshot, .table = TABLE, .like_id = id, .at = {.snapshot_id = 12345}};
     CHECK_STATUS(vs_db_query(f.db, &snapshot, &answer, &f.err), VS_NOT_FOUND);
     float wrong[3] = {1, 2, 3};
-    struct vs_query_options dim = {.size = sizeof dim, .table = TABLE, .vectors = wrong, .vector_count = 1, .dim = 3};
+    struct vs_query_options dim = {
+        .size = sizeof dim, .table = TABLE, .vectors = wrong, .vector_count = 1, .dim = 3};
     CHECK_STATUS(vs_db_query(f.db, &dim, &answer, &f.err), VS_INVALID);
     CHECK(strstr(f.err.message, "3") != NULL && strstr(f.err.message, "4") != NULL);
     CHECK_STATUS(test_create(f.db, TABLE, &f.err), VS_EXISTS);
     CHECK_STATUS(test_create(f.db, "../outside", &f.err), VS_INVALID);
-    CHECK_STATUS(vs_db_build_index(f.db, &(struct vs_index_options){.size = 1, .table = "docs.nothing"}, &f.report, &f.err), VS_NOT_FOUND);
+    CHECK_STATUS(vs_db_build_index(f.db,
+                                   &(struct vs_index_options){.size = 1, .table = "docs.nothing"},
+                                   &f.report, &f.err),
+                 VS_NOT_FOUND);
     CHECK(answer == NULL);
     teardown(&f);
 }
@@ -334,11 +353,24 @@ static void rows_come_in_three_forms(void)
 {
     struct fixture f;
     REQUIRE(setup(&f));
-    CHECK_OK(test_insert(f.db, TABLE, VS_STR("{\"rows\":[{\"id\":1,\"embedding\":[1,0,0,0]},{\"id\":2,\"embedding\":[0,1,0,0]}]}"), false, &f.report, &f.err), f.err);
-    CHECK_OK(test_insert(f.db, TABLE, VS_STR("[{\"id\":3,\n\"embedding\":[0,0,1,0]}]"), false, &f.report, &f.err), f.err);
-    CHECK_OK(test_insert(f.db, TABLE, VS_STR("{\"id\":4,\"title\":null,\"embedding\":[0,0,0,1]}"), false, &f.report, &f.err), f.err);
+    CHECK_OK(test_insert(f.db, TABLE,
+                         VS_STR("{\"rows\":[{\"id\":1,\"embedding\":[1,0,0,0]},{\"id\":2,"
+                                "\"embedding\":[0,1,0,0]}]}"),
+                         false, &f.report, &f.err),
+             f.err);
+    CHECK_OK(test_insert(f.db, TABLE, VS_STR("[{\"id\":3,\n\"embedding\":[0,0,1,0]}]"), false,
+                         &f.report, &f.err),
+             f.err);
+    CHECK_OK(test_insert(f.db, TABLE, VS_STR("{\"id\":4,\"title\":null,\"embedding\":[0,0,0,1]}"),
+                         false, &f.report, &f.err),
+             f.err);
     float vector[4] = {0, 0, 0.9F, 0.1F};
-    struct vs_query_options options = {.size = sizeof options, .table = TABLE, .vectors = vector, .vector_count = 1, .dim = 4, .k = 4};
+    struct vs_query_options options = {.size = sizeof options,
+                                       .table = TABLE,
+                                       .vectors = vector,
+                                       .vector_count = 1,
+                                       .dim = 4,
+                                       .k = 4};
     struct vs_answer *answer = NULL;
     REQUIRE_OK(vs_db_query(f.db, &options, &answer, &f.err), f.err);
     CHECK_INT(vs_answer_result(answer, 0)->hit_count, 4);

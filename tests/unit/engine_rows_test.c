@@ -5,6 +5,33 @@
 #include "tests/support/engine_fixture.h"
 #include "vecstore/base/json.h"
 
+// A hit of the row `asked`, whose vector is `own`.
+static void check_hit(const struct fixture *f,
+                      const struct vs_hit *hit,
+                      int64_t asked,
+                      const float *own)
+{
+    int64_t other = strtoll(hit->id_json.ptr, NULL, 10);
+    const struct made_row *row = live_row(&f->maker, f->maker.commits, other);
+    char expected[64];
+    float vector[DIM];
+    int year;
+    REQUIRE(row != NULL);
+    CHECK(other != asked);
+    made_vector(&f->maker, other, row->version, vector);
+    CHECK(hit->vector != NULL && memcmp(hit->vector, vector, sizeof vector) == 0);
+    CHECK_NEAR(hit->score, made_score(&f->maker, own, row), 2e-5);
+    if (made_year(other, &year)) {
+        snprintf(expected, sizeof expected,
+                 "{\"year\":%d,\"body\":\"body of row %lld version %u: ", year, (long long)other,
+                 row->version);
+    } else {
+        snprintf(expected, sizeof expected, "{\"year\":null,\"body\":\"body of row %lld version ",
+                 (long long)other);
+    }
+    CHECK(vs_str_starts_with(hit->fields_json, vs_str_from_c(expected)));
+}
+
 // Fields, vectors and "like this row", from the index and from data files.
 static void values_are_those_of_the_rows(void)
 {
@@ -22,7 +49,7 @@ static void values_are_those_of_the_rows(void)
             REQUIRE_OK(table_maker_index(&f.maker, 0, false, &err), err);
         }
         for (int64_t id = 8; id < 22; id++) {
-            char text[24], expected[64];
+            char text[24];
             float own[DIM];
             struct vs_answer *answer = NULL;
             snprintf(text, sizeof text, "%lld", (long long)id);
@@ -41,26 +68,7 @@ static void values_are_those_of_the_rows(void)
             made_vector(&f.maker, id, row->version, own);
             CHECK_INT(result->hit_count, 100 - 3 - 1); // 28, 57 and 86 have no vector
             for (size_t i = 0; i < result->hit_count; i++) {
-                const struct vs_hit *hit = &result->hits[i];
-                int64_t other = strtoll(hit->id_json.ptr, NULL, 10);
-                const struct made_row *hit_row = live_row(&f.maker, f.maker.commits, other);
-                float vector[DIM];
-                int year;
-                CHECK(other != id && hit_row != NULL);
-                made_vector(&f.maker, other, hit_row != NULL ? hit_row->version : 0, vector);
-                CHECK(hit->vector != NULL && memcmp(hit->vector, vector, sizeof vector) == 0);
-                CHECK_NEAR(hit->score, hit_row != NULL ? made_score(&f.maker, own, hit_row) : 0,
-                           2e-5);
-                if (made_year(other, &year)) {
-                    snprintf(expected, sizeof expected,
-                             "{\"year\":%d,\"body\":\"body of row %lld version %u: ", year,
-                             (long long)other, hit_row != NULL ? hit_row->version : 9);
-                } else {
-                    snprintf(expected, sizeof expected,
-                             "{\"year\":null,\"body\":\"body of row %lld version ",
-                             (long long)other);
-                }
-                CHECK(vs_str_starts_with(hit->fields_json, vs_str_from_c(expected)));
+                check_hit(&f, &result->hits[i], id, own);
             }
             vs_answer_free(answer);
         }

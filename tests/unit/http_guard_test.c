@@ -205,6 +205,7 @@ static void case_port_in_use(void)
     int fd = -1, second = -1;
     REQUIRE_OK(vs_listen_open(&address, &fd, url, &err), err);
     unsigned port = 0;
+    // NOLINTNEXTLINE(cert-err34-c): our own text
     REQUIRE(sscanf(url, "http://127.0.0.1:%u", &port) == 1 && port > 0);
     address.port = (uint16_t)port;
     CHECK_STATUS(vs_listen_open(&address, &second, second_url, &err), VS_EXISTS);

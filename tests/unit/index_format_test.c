@@ -150,7 +150,7 @@ static void vectors_layout_is_as_documented(void)
     CHECK_INT(layout.presence,
               64 + 6208); // 513 * 12 = 6156 after the header, up to a multiple of 64
     CHECK_INT(layout.row_crcs, layout.presence + 128);
-    CHECK_INT(layout.crc, layout.row_crcs + 4 * 513);
+    CHECK_INT(layout.crc, layout.row_crcs + (size_t)4 * 513);
     CHECK_INT(layout.length, layout.crc + 4);
     CHECK(!vs_vectors_layout(UINT64_MAX, 3, &layout));
     CHECK(!vs_vectors_layout(1, 20000, &layout));

@@ -220,7 +220,7 @@ static void values_come_back(void)
         const uint32_t pair[] = {20, 21}; // 21 % 10 == 1: no vector
         REQUIRE_OK(vs_index_fetch_vectors(o.index, 0, 0, pair, 2, vectors, present, &err), err);
         CHECK(present[0] && !present[1]);
-        CHECK(memcmp(vectors, o.fixture.vectors + 20 * DIM, DIM * sizeof(float)) == 0);
+        CHECK(memcmp(vectors, o.fixture.vectors + (size_t)20 * DIM, DIM * sizeof(float)) == 0);
         struct vs_value id = {.kind = VS_KIND_LONG, .as.integer = 3 * 100 + 7};
         const uint32_t *found = NULL;
         size_t count = 0;

@@ -379,13 +379,13 @@ static enum vs_status read_everything(const struct vs_env *env,
         status = vs_parquet_open(env, file, &reader, err);
     }
     const struct vs_schema *schema = reader == NULL ? NULL : vs_parquet_schema(reader);
-    for (size_t i = 0; schema != NULL && i < schema->field_count; i++) {
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         columns[i] = i;
     }
-    if (status == VS_OK) {
+    if (status == VS_OK && schema != NULL) {
         status = vs_parquet_scan_open(reader, columns, schema->field_count, NULL, &scan, err);
     }
-    if (status == VS_OK) {
+    if (status == VS_OK && schema != NULL) {
         status = vs_batch_init(&batch, env, schema->fields, schema->field_count, err);
     }
     if (status == VS_OK) {

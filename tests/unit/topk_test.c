@@ -37,6 +37,21 @@ static void fill(uint32_t *keys, uint32_t *ids, struct pair *pairs, size_t count
     qsort(pairs, count, sizeof *pairs, by_key_then_arrival);
 }
 
+// The same set, in order of arrival.
+static void check_same_set(const uint32_t *keys,
+                           const uint32_t *ids,
+                           const struct pair *pairs,
+                           size_t count)
+{
+    uint64_t wanted = 0, got = 0;
+    for (size_t i = 0; i < count; i++) {
+        wanted += (uint64_t)pairs[i].id * 2654435761u + pairs[i].key;
+        got += (uint64_t)ids[i] * 2654435761u + keys[i];
+        CHECK(i == 0 || ids[i - 1] < ids[i]);
+    }
+    CHECK(wanted == got);
+}
+
 static void cut_agrees_with_sorting(void)
 {
     static uint32_t keys[COUNT], ids[COUNT];
@@ -48,14 +63,7 @@ static void cut_agrees_with_sorting(void)
             for (size_t keep = 1; keep <= sizes[s]; keep += 1 + sizes[s] / 5) {
                 fill(keys, ids, pairs, sizes[s], ranges[r]);
                 CHECK_INT(vs_topk_cut(keys, ids, sizes[s], keep), pairs[keep - 1].key);
-                // The same set, in order of arrival.
-                uint64_t wanted = 0, got = 0;
-                for (size_t i = 0; i < keep; i++) {
-                    wanted += (uint64_t)pairs[i].id * 2654435761u + pairs[i].key;
-                    got += (uint64_t)ids[i] * 2654435761u + keys[i];
-                    CHECK(i == 0 || ids[i - 1] < ids[i]);
-                }
-                CHECK(wanted == got);
+                check_same_set(keys, ids, pairs, keep);
             }
         }
     }

@@ -86,8 +86,8 @@ enum vs_status vs_decimal_parse(
     const char *reason = "has more digits than the precision allows";
     uint128 magnitude = 0;
     if (!parse_digits(digits, scale, &magnitude, &reason) || magnitude >= power_of_ten(precision)) {
-        return vs_fail(err, VS_INVALID, "\"%.*s\" %s, expected a decimal(%d,%d)", VS_STR_SHORT(text),
-                       reason, precision, scale);
+        return vs_fail(err, VS_INVALID, "\"%.*s\" %s, expected a decimal(%d,%d)",
+                       VS_STR_SHORT(text), reason, precision, scale);
     }
     *unscaled_out = negative ? -(vs_int128)magnitude : (vs_int128)magnitude;
     return VS_OK;

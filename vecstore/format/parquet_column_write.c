@@ -9,7 +9,7 @@
 #define MAX_PAGE_BYTES ((size_t)INT32_MAX)
 #define HEADER_LIMIT 4096
 // The dictionary pays while it is small and, once enough rows were seen, entries repeat.
-#define DICTIONARY_MAX_BYTES (256 * 1024)
+#define DICTIONARY_MAX_BYTES ((size_t)256 * 1024)
 #define DICTIONARY_TRIAL_ROWS 512
 
 struct page_task {
