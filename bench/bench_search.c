@@ -189,7 +189,7 @@ static int build_index(const struct vs_env *env,
 {
     static const struct vs_writer_vtable writer_vtable = {disk_write, disk_finish,
                                                           disk_writer_free};
-    struct vs_error err;
+    struct vs_error err = {0};
     struct vs_field field = {.id = 1,
                              .name = VS_STR("embedding"),
                              .kind = VS_KIND_LIST,
@@ -213,8 +213,11 @@ static int build_index(const struct vs_env *env,
                                  .stream = fopen(path, "wb")};
     struct vs_index_build_result result;
     int64_t start = vs_monotonic_ns(env);
-    if (writer.stream == NULL ||
-        vs_index_build(env, &params, &source, &writer.base, &result, &err) != VS_OK ||
+    if (writer.stream == NULL) {
+        perror(path);
+        return 1;
+    }
+    if (vs_index_build(env, &params, &source, &writer.base, &result, &err) != VS_OK ||
         vs_writer_finish(&writer.base, VS_PUT_ANY, &err) != VS_OK) {
         return fail(&err);
     }
@@ -227,7 +230,7 @@ static int build_index(const struct vs_env *env,
 static int search_all(const struct vs_env *env, const char *path, struct bench *bench)
 {
     static const struct vs_file_vtable file_vtable = {disk_read, disk_close};
-    struct vs_error err;
+    struct vs_error err = {0};
     struct stat facts;
     struct disk_file file = {.base = {.vtable = &file_vtable, .name = path},
                              .fd = open(path, O_RDONLY | O_CLOEXEC)};
@@ -271,7 +274,7 @@ int main(int argc, char **argv)
     const struct vs_env *env = vs_env_default();
     struct mapped base, queries, truth;
     enum vs_metric metric = VS_METRIC_COSINE;
-    struct vs_error err;
+    struct vs_error err = {0};
     size_t dim = (size_t)strtoul(argv[2], NULL, 10);
     if (dim == 0 || vs_metric_parse(vs_str_from_c(argv[3]), &metric, &err) != VS_OK ||
         !map_file(argv[1], ".base.f32", &base) || !map_file(argv[1], ".queries.f32", &queries) ||

@@ -81,7 +81,7 @@ static enum vs_status check_rows(struct check *check,
             char text[320];
             snprintf(text, sizeof text,
                      "%zu rows break the table's contract, the first is row %llu: %s", rejected,
-                     (unsigned long long)(first + reject.row), reject.reason);
+                     (unsigned long long)first + reject.row, reject.reason);
             report(check, data->path, text);
         }
         rows += batch->row_count;

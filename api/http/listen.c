@@ -110,18 +110,24 @@ enum vs_status vs_listen_open(const struct vs_listen_address *address,
     if (fd < 0) {
         return vs_fail_errno(err, errno, "no socket to listen on");
     }
-    struct sockaddr_storage bound = {0};
+
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound;
+
+    memset(&bound, 0, sizeof bound);
     socklen_t len = sizeof bound;
     enum vs_status status = bind_socket(fd, address, err);
-    if (status == VS_OK && getsockname(fd, (struct sockaddr *)&bound, &len) != 0) {
+    if (status == VS_OK && getsockname(fd, &bound.any, &len) != 0) {
         status = vs_fail_errno(err, errno, "the port cannot be found out");
     }
     if (status != VS_OK) {
         close(fd);
         return status;
     }
-    in_port_t port = address->ipv6 ? ((const struct sockaddr_in6 *)&bound)->sin6_port
-                                   : ((const struct sockaddr_in *)&bound)->sin_port;
+    in_port_t port = address->ipv6 ? bound.v6.sin6_port : bound.v4.sin_port;
     snprintf(url_out, VS_LISTEN_URL_SIZE, "http://%s:%u", address->ipv6 ? "[::1]" : "127.0.0.1",
              ntohs(port));
     *fd_out = fd;

@@ -26,8 +26,8 @@ struct vs_selection {
     bool has_id;
     size_t first; // of the selected columns
 };
-// select NULL or {"*"}: every readable column but the id and the vectors of the table's contracts; none: no
-// columns.
+// select NULL or {"*"}: every readable column but the id and the vectors of the table's contracts;
+// none: no columns.
 enum vs_status vs_request_selection(const struct vs_view *view,
                                     const char *const *select,
                                     size_t select_count,

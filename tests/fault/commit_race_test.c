@@ -11,7 +11,7 @@
 
 #define THREADS 8
 #define PROCESSES 4
-#define COMMITS 25
+#define COMMITS 10
 
 struct race {
     char dir[256];

@@ -19,7 +19,8 @@ struct vs_str {
 #define VS_STR(literal) ((struct vs_str){(literal), sizeof(literal) - 1})
 #define VS_STR_ARG(s) (int)((s).len > 4096 ? 4096 : (s).len), ((s).len ? (s).ptr : "") // for "%.*s"
 
-// The same for quoting a value in a message: at most 60 bytes, so that the reason behind it is not cut off.
+// The same for quoting a value in a message: at most 60 bytes, so that the reason behind it is not
+// cut off.
 #define VS_STR_SHORT(s) (int)((s).len > 60 ? 60 : (s).len), ((s).len ? (s).ptr : "")
 
 struct vs_str vs_str_from_c(const char *text); // NULL gives the empty view
