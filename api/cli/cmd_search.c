@@ -128,13 +128,20 @@ static enum vs_status read_at(const struct cli_args *args, struct vs_at *at, str
     return status == VS_OK ? VS_OK : vs_wrap(err, status, "--snapshot");
 }
 
+static enum vs_status read_k(const struct cli_args *args, uint64_t *k_out, struct vs_error *err)
+{
+    VS_TRY(cli_number(args, "k", 10, VS_MAX_K, k_out, err));
+    return *k_out > 0 ? VS_OK
+                      : vs_fail(err, VS_INVALID, "-k 0 asks for no hits; give 1 to %d", VS_MAX_K);
+}
+
 static enum vs_status read_numbers(const struct cli_args *args,
                                    struct vs_query_options *options,
                                    struct vs_error *err)
 {
     uint64_t k, nprobe, rerank;
     double target, min_score;
-    VS_TRY(cli_number(args, "k", 10, VS_MAX_K, &k, err));
+    VS_TRY(read_k(args, &k, err));
     VS_TRY(cli_number(args, "nprobe", 0, UINT32_MAX, &nprobe, err));
     VS_TRY(cli_number(args, "rerank", 0, UINT32_MAX, &rerank, err));
     VS_TRY(cli_real(args, "recall-target", 0, &target, err));
@@ -440,7 +447,7 @@ static enum vs_status run_recall(struct cli_context *context, struct vs_error *e
     uint64_t num, k, nprobe, rerank;
     double target;
     VS_TRY(cli_number(args, "num", 100, 1000000, &num, err));
-    VS_TRY(cli_number(args, "k", 10, VS_MAX_K, &k, err));
+    VS_TRY(read_k(args, &k, err));
     VS_TRY(cli_number(args, "nprobe", 0, UINT32_MAX, &nprobe, err));
     VS_TRY(cli_number(args, "rerank", 0, UINT32_MAX, &rerank, err));
     VS_TRY(cli_number(args, "seed", 0, UINT64_MAX, &options.seed, err));

@@ -387,6 +387,7 @@ class Mistakes(Case):
         self.refused("query", "t.rows", "--id", "1", "--filter", "n = 'x'", says="n")
         self.refused("query", "t.rows", "--id", "1", "--select", "colour", says="colour")
         self.refused("query", "t.rows", "--id", "1", "-k", "1001", says="1000")
+        self.refused("query", "t.rows", "--id", "1", "-k", "0", says="no hits")
         self.refused("query", "t.rows", "--id", "1", "--recall-target", "1.5", says="recall")
         self.refused("index", "build", "t.rows", "--min-recall", "2", says="--min-recall")
         self.refused("index", "build", "t.rows", "--projection", "magic", says="magic")
