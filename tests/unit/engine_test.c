@@ -405,7 +405,7 @@ static void *read_while_writing(void *ctx)
     float query[DIM];
     made_vector(&reader->fixture->maker, 100013, 3, query);
     // Once at least: on a busy machine the commits may be done before this thread first runs.
-    while (reader->asked == 0 || !atomic_load(reader->stop)) {
+    while (reader->asked + reader->failures == 0 || !atomic_load(reader->stop)) {
         struct vs_answer *answer = NULL;
         const struct vs_query_options options = {.table = MADE_TABLE,
                                                  .vectors = query,
