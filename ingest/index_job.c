@@ -196,6 +196,7 @@ static enum vs_status build_and_publish(struct build *build,
     if (status == VS_OK) {
         struct vs_index_publish publish = {
             .table = build->job->table,
+            .table_uuid = build->table->metadata->uuid,
             .uri = vs_buf_view(&uri),
             .index_uuid = uuid,
             .snapshot_id = build->params.snapshot_id,

@@ -23,6 +23,10 @@ static enum vs_status choose_snapshot(void *ctx,
 {
     struct publication *publication = ctx;
     int64_t built = publication->publish->snapshot_id;
+    if (memcmp(&publication->publish->table_uuid, &base->uuid, sizeof base->uuid) != 0) {
+        return vs_fail(err, VS_CONFLICT,
+                       "the table was dropped and made anew meanwhile; build its index again");
+    }
     const struct vs_statistics *newest = vs_table_statistics(base, base->current_snapshot_id);
     bool free_or_ours =
         newest == NULL || vs_str_ends_with(newest->path, VS_STR(VS_INDEX_FILE_SUFFIX));

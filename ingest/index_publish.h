@@ -12,6 +12,7 @@
 
 struct vs_index_publish {
     const char *table;
+    struct vs_uuid table_uuid; // of the table that was indexed
     struct vs_str uri;
     const char *index_uuid;
     int64_t snapshot_id; // that was indexed

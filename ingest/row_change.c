@@ -117,6 +117,13 @@ enum vs_status vs_row_change_rebase(void *ctx,
                                     struct vs_error *err)
 {
     struct vs_row_change *change = ctx;
+    // Dropped and made anew under the same name: the rows were written for another table.
+    if (change->loaded != NULL &&
+        memcmp(&change->loaded->uuid, &base->uuid, sizeof base->uuid) != 0) {
+        return vs_fail(
+            err, VS_CONFLICT,
+            "the table was dropped and made anew meanwhile; nothing was written, try again");
+    }
     vs_arena_clear(&change->arena);
     change->distinct_ids = 0;
     change->current_from = change->keys.len;

@@ -21,6 +21,8 @@ struct vs_row_change {
     const struct vs_id_set *ids; // NULL with find, or for tables without an id column
     vs_delete_find_fn find;
     void *find_ctx;
+    const struct vs_table_metadata
+        *loaded; // whose schema the new rows follow; NULL: none are added
     const struct vs_op *op;
     // results of the last rebase
     bool nothing_left; // a delete found no row

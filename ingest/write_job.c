@@ -197,6 +197,7 @@ static enum vs_status finish(struct write *write, struct vs_error *err)
     struct vs_row_change change;
     vs_row_change_init(&change, write->env, vs_catalog_store(write->catalog),
                        write->job->upsert ? VS_ROW_CHANGE_UPSERT : VS_ROW_CHANGE_INSERT);
+    change.loaded = write->job->loaded->metadata;
     change.ids = vs_gate_ids(write->gate);
     change.op = write->job->op;
     enum vs_status status = commit(write, &change, files, count, err);

@@ -116,6 +116,25 @@ static void rebases(void)
     }
 }
 
+// The same name, another table: rows written for the first must not land in the second.
+static void a_table_made_anew_is_refused(void)
+{
+    static const int64_t ids[] = {500};
+    struct fixture f;
+    struct vs_row_change change;
+    struct vs_intent intent = {.operation = "append"};
+    struct vs_error err = {0};
+    struct vs_table_metadata other = {.current_snapshot_id = VS_NO_SNAPSHOT};
+    REQUIRE(set_up(&f, VS_KIND_LONG, ids, 1));
+    vs_row_change_init(&change, &f.env.env, f.t.store, VS_ROW_CHANGE_INSERT);
+    change.ids = f.set;
+    change.loaded = f.t.table->metadata;
+    CHECK_OK(vs_row_change_rebase(&change, f.t.table->metadata, &intent, &err), err);
+    CHECK_STATUS(vs_row_change_rebase(&change, &other, &intent, &err), VS_CONFLICT);
+    vs_row_change_clear(&change, VS_CONFLICT);
+    tear_down(&f);
+}
+
 static void nothing_to_delete(void)
 {
     static const int64_t ids[] = {700};
@@ -168,5 +187,6 @@ static void out_of_memory(void)
 
 TEST_MAIN(TEST(insert_refuses_known_ids),
           TEST(rebases),
+          TEST(a_table_made_anew_is_refused),
           TEST(nothing_to_delete),
           TEST(out_of_memory))
