@@ -182,9 +182,74 @@ static void case_extremes_of_micros(void)
     }
 }
 
+static void case_nanoseconds(void)
+{
+    static const struct {
+        const char *text;
+        int64_t nanos;
+        const char *formatted;
+    } rows[] = {
+        {"1970-01-01", 0, "1970-01-01T00:00:00"},
+        {"2025-01-31T10:20:30.123456789", 1738318830123456789, "2025-01-31T10:20:30.123456789"},
+        {"1969-12-31T23:59:59.999999999", -1, "1969-12-31T23:59:59.999999999"},
+        {"2262-04-11T23:47:16.854775807", INT64_MAX, "2262-04-11T23:47:16.854775807"},
+        {"1677-09-21T00:12:43.145224193", -INT64_MAX, "1677-09-21T00:12:43.145224193"},
+    };
+
+    char text[VS_DATETIME_TEXT_SIZE];
+    struct vs_error err = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t nanos = 5;
+        bool has_zone = true;
+        CHECK_OK(vs_timestamp_ns_parse(vs_str_from_c(rows[i].text), &nanos, &has_zone, &err), err);
+        CHECK_INT(nanos, rows[i].nanos);
+        CHECK(!has_zone);
+        vs_timestamp_ns_format(nanos, false, text);
+        CHECK_TEXT(text, rows[i].formatted);
+    }
+    vs_timestamp_ns_format(INT64_MIN, true, text);
+    CHECK_TEXT(text, "1677-09-21T00:12:43.145224192Z");
+    CHECK_STATUS(
+        vs_timestamp_ns_parse(VS_STR("2262-04-11T23:47:16.854775808"), &(int64_t){0}, NULL, &err),
+        VS_INVALID);
+    CHECK_STATUS(vs_timestamp_ns_parse(VS_STR("1600-01-01"), &(int64_t){0}, NULL, &err),
+                 VS_INVALID);
+}
+
+static void case_times(void)
+{
+    static const struct {
+        int64_t micros;
+        const char *text;
+    } rows[] = {{0, "00:00:00"},
+                {1, "00:00:00.000001"},
+                {37230000000, "10:20:30"},
+                {86399999999, "23:59:59.999999"}};
+
+    static const char *const bad[] = {"",          "10",       "10:2",        "24:00:00",
+                                      "10:60:00",  "10:20:61", "10:20:30.",   "10:20:30.1234567",
+                                      "10:20:30Z", "-1:00:00", "10:20:30 +02"};
+    char text[VS_DATETIME_TEXT_SIZE];
+    struct vs_error err = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t micros = -1;
+        vs_time_format(rows[i].micros, text);
+        CHECK_TEXT(text, rows[i].text);
+        CHECK_OK(vs_time_parse(vs_str_from_c(text), &micros, &err), err);
+        CHECK_INT(micros, rows[i].micros);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CHECK_STATUS(vs_time_parse(vs_str_from_c(bad[i]), &(int64_t){0}, &err), VS_INVALID);
+    }
+    vs_time_format(INT64_MIN, text); // no time of a day, but a text of bounded length
+    CHECK_TEXT(text, "-2562047788:00:54.775808");
+}
+
 TEST_MAIN(TEST(case_known_dates),
           TEST(case_every_day_like_libc),
           TEST(case_bad_dates),
           TEST(case_timestamps),
           TEST(case_bad_timestamps),
-          TEST(case_extremes_of_micros))
+          TEST(case_extremes_of_micros),
+          TEST(case_nanoseconds),
+          TEST(case_times))

@@ -85,8 +85,20 @@ static void case_names_and_retryable(void)
     CHECK(vs_status_is_retryable(VS_TIMEOUT) && !vs_status_is_retryable(VS_UNKNOWN));
 }
 
+static void case_definite(void)
+{
+    struct vs_error err = {0};
+    CHECK_INT(vs_status_definite(VS_OK, &err), VS_OK);
+    CHECK_INT(vs_status_definite(vs_fail(&err, VS_DENIED, "no"), &err), VS_DENIED);
+    CHECK_INT(vs_status_definite(vs_fail(&err, VS_UNKNOWN, "sync failed"), &err), VS_UNAVAILABLE);
+    CHECK_INT(err.code, VS_UNAVAILABLE);
+    CHECK_TEXT(err.message, "nothing was committed: sync failed");
+    CHECK_INT(vs_status_definite(VS_UNKNOWN, NULL), VS_UNAVAILABLE);
+}
+
 TEST_MAIN(TEST(case_fail_sets_code_and_text),
           TEST(case_errno_maps_to_status),
           TEST(case_wrap_puts_context_in_front),
+          TEST(case_definite),
           TEST(case_long_text_is_cut_at_a_character),
           TEST(case_names_and_retryable))

@@ -12,7 +12,8 @@
 #define DAYS_PER_ERA 146097
 #define DAYS_BEFORE_1970 719468 // from 0000-03-01
 #define MICROS_PER_SECOND INT64_C(1000000)
-#define MICROS_PER_DAY (INT64_C(86400) * MICROS_PER_SECOND)
+#define NANOS_PER_SECOND INT64_C(1000000000)
+#define SECONDS_PER_DAY INT64_C(86400)
 
 static int64_t floor_div(int64_t a, int64_t b)
 {
@@ -117,8 +118,8 @@ enum vs_status vs_date_parse(struct vs_str text, int32_t *days_out, struct vs_er
     return VS_OK;
 }
 
-// HH:MM[:SS[.fraction]]; at most microseconds, further digits must be zero.
-static bool take_time(struct cursor *c, int64_t *micros_out)
+// HH:MM[:SS[.fraction]]; at most nanoseconds.
+static bool take_time(struct cursor *c, int64_t *nanos_out)
 {
     int64_t hour = 0;
     int64_t minute = 0;
@@ -139,11 +140,8 @@ static bool take_time(struct cursor *c, int64_t *micros_out)
         for (int64_t digits = c->at - start; digits < 9; digits++) {
             fraction *= 10;
         }
-        if (fraction % 1000 != 0) {
-            return false;
-        }
     }
-    *micros_out = ((hour * 60 + minute) * 60 + second) * MICROS_PER_SECOND + fraction / 1000;
+    *nanos_out = ((hour * 60 + minute) * 60 + second) * NANOS_PER_SECOND + fraction;
     return true;
 }
 
@@ -170,7 +168,11 @@ static bool take_zone(struct cursor *c, int64_t *offset_minutes_out, bool *found
     return true;
 }
 
-static bool parse_timestamp(struct vs_str text, int64_t *micros_out, bool *has_zone_out)
+// In units of 1 / per_second seconds; digits below a unit must be zero.
+static bool parse_timestamp(struct vs_str text,
+                            int64_t per_second,
+                            int64_t *value_out,
+                            bool *has_zone_out)
 {
     struct cursor c = {text.ptr, text.ptr + text.len};
     int64_t days = 0;
@@ -190,12 +192,19 @@ static bool parse_timestamp(struct vs_str text, int64_t *micros_out, bool *has_z
             return false;
         }
     }
-    int64_t micros = 0;
-    if (__builtin_mul_overflow(days, MICROS_PER_DAY, &micros) ||
-        __builtin_add_overflow(micros, time - offset_minutes * 60 * MICROS_PER_SECOND, &micros)) {
+    int64_t value = 0;
+    int64_t nanos_per_unit = NANOS_PER_SECOND / per_second;
+    int64_t of_day = time / nanos_per_unit - offset_minutes * 60 * per_second;
+    if (days < 0) { // so that the product is inside of the range wherever the sum is
+        days++;
+        of_day -= SECONDS_PER_DAY * per_second;
+    }
+    if (time % nanos_per_unit != 0 ||
+        __builtin_mul_overflow(days, SECONDS_PER_DAY * per_second, &value) ||
+        __builtin_add_overflow(value, of_day, &value)) {
         return false;
     }
-    *micros_out = micros;
+    *value_out = value;
     *has_zone_out = has_zone;
     return true;
 }
@@ -206,7 +215,7 @@ enum vs_status vs_timestamp_parse(struct vs_str text,
                                   struct vs_error *err)
 {
     bool has_zone = false;
-    if (!parse_timestamp(text, micros_out, &has_zone)) {
+    if (!parse_timestamp(text, MICROS_PER_SECOND, micros_out, &has_zone)) {
         return vs_fail(err, VS_INVALID,
                        "\"%.*s\" is not a timestamp such as 2025-01-31T10:20:30.123456Z (at most "
                        "microseconds)",
@@ -215,6 +224,38 @@ enum vs_status vs_timestamp_parse(struct vs_str text,
     if (has_zone_out != NULL) {
         *has_zone_out = has_zone;
     }
+    return VS_OK;
+}
+
+enum vs_status vs_timestamp_ns_parse(struct vs_str text,
+                                     int64_t *nanos_out,
+                                     bool *has_zone_out,
+                                     struct vs_error *err)
+{
+    bool has_zone = false;
+    if (!parse_timestamp(text, NANOS_PER_SECOND, nanos_out, &has_zone)) {
+        return vs_fail(
+            err, VS_INVALID,
+            "\"%.*s\" is not a timestamp such as 2025-01-31T10:20:30.123456789Z (at most "
+            "nanoseconds, years 1677 to 2262)",
+            VS_STR_SHORT(text));
+    }
+    if (has_zone_out != NULL) {
+        *has_zone_out = has_zone;
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_time_parse(struct vs_str text, int64_t *micros_out, struct vs_error *err)
+{
+    struct cursor c = {text.ptr, text.ptr + text.len};
+    int64_t nanos = 0;
+    if (text.len == 0 || !take_time(&c, &nanos) || c.at != c.end || nanos % 1000 != 0) {
+        return vs_fail(err, VS_INVALID,
+                       "\"%.*s\" is not a time such as 10:20:30.123456 (at most microseconds)",
+                       VS_STR_SHORT(text));
+    }
+    *micros_out = nanos / 1000;
     return VS_OK;
 }
 
@@ -235,19 +276,45 @@ void vs_date_format(int32_t days, char text_out[VS_DATETIME_TEXT_SIZE])
     (void)format_date(days, text_out);
 }
 
-void vs_timestamp_format(int64_t micros, bool with_zone, char text_out[VS_DATETIME_TEXT_SIZE])
+static void format_timestamp(int64_t value,
+                             int64_t per_second,
+                             bool with_zone,
+                             char text_out[VS_DATETIME_TEXT_SIZE])
 {
-    int64_t days = floor_div(micros, MICROS_PER_DAY);
-    int64_t rest = micros - days * MICROS_PER_DAY;
-    int64_t seconds = rest / MICROS_PER_SECOND;
-    int fraction = (int)(rest % MICROS_PER_SECOND);
+    int64_t days = floor_div(value, SECONDS_PER_DAY * per_second);
+    int64_t seconds = floor_div(value, per_second) - days * SECONDS_PER_DAY;
+    int fraction = (int)(value % per_second + (value % per_second < 0 ? per_second : 0));
     size_t len = (size_t)format_date(days, text_out);
     len += (size_t)snprintf(text_out + len, VS_DATETIME_TEXT_SIZE - len, "T%02d:%02d:%02d",
                             (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60));
     if (fraction != 0) {
-        len += (size_t)snprintf(text_out + len, VS_DATETIME_TEXT_SIZE - len, ".%06d", fraction);
+        len += (size_t)snprintf(text_out + len, VS_DATETIME_TEXT_SIZE - len, ".%0*d",
+                                per_second == NANOS_PER_SECOND ? 9 : 6, fraction);
     }
     if (with_zone) {
         (void)snprintf(text_out + len, VS_DATETIME_TEXT_SIZE - len, "Z");
+    }
+}
+
+void vs_timestamp_format(int64_t micros, bool with_zone, char text_out[VS_DATETIME_TEXT_SIZE])
+{
+    format_timestamp(micros, MICROS_PER_SECOND, with_zone, text_out);
+}
+
+void vs_timestamp_ns_format(int64_t nanos, bool with_zone, char text_out[VS_DATETIME_TEXT_SIZE])
+{
+    format_timestamp(nanos, NANOS_PER_SECOND, with_zone, text_out);
+}
+
+void vs_time_format(int64_t micros, char text_out[VS_DATETIME_TEXT_SIZE])
+{
+    const char *sign = micros < 0 ? "-" : "";
+    uint64_t whole = micros < 0 ? 0 - (uint64_t)micros : (uint64_t)micros;
+    uint64_t seconds = whole / MICROS_PER_SECOND;
+    int fraction = (int)(whole % MICROS_PER_SECOND);
+    int len = snprintf(text_out, VS_DATETIME_TEXT_SIZE, "%s%02" PRIu64 ":%02d:%02d", sign,
+                       seconds / 3600, (int)(seconds / 60 % 60), (int)(seconds % 60));
+    if (fraction != 0) {
+        (void)snprintf(text_out + len, VS_DATETIME_TEXT_SIZE - (size_t)len, ".%06d", fraction);
     }
 }

@@ -25,6 +25,26 @@ enum vs_status vs_file_read(
     return len == 0 ? VS_OK : file->vtable->read(file, offset, len, dst, err);
 }
 
+enum vs_status vs_file_read_many(struct vs_file *file,
+                                 const struct vs_range *ranges,
+                                 size_t count,
+                                 struct vs_error *err)
+{
+    for (size_t i = 0; i < count && file->vtable->read_many != NULL; i++) {
+        if (ranges[i].offset > file->size || ranges[i].len > file->size - ranges[i].offset) {
+            // the plain read knows how to say it
+            return vs_file_read(file, ranges[i].offset, ranges[i].len, ranges[i].dst, err);
+        }
+    }
+    if (file->vtable->read_many != NULL) {
+        return file->vtable->read_many(file, ranges, count, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        VS_TRY(vs_file_read(file, ranges[i].offset, ranges[i].len, ranges[i].dst, err));
+    }
+    return VS_OK;
+}
+
 void vs_file_close(struct vs_file *file)
 {
     if (file != NULL) {

@@ -19,9 +19,21 @@ enum vs_put_mode { VS_PUT_ANY, VS_PUT_IF_ABSENT };
 struct vs_file;
 struct vs_writer;
 
+// One of several reads that may travel side by side.
+struct vs_range {
+    uint64_t offset;
+    size_t len;
+    void *dst;
+};
+
 struct vs_file_vtable {
     enum vs_status (*read)(
         struct vs_file *file, uint64_t offset, size_t len, void *dst, struct vs_error *err);
+    // May be NULL: then one after the other by read.
+    enum vs_status (*read_many)(struct vs_file *file,
+                                const struct vs_range *ranges,
+                                size_t count,
+                                struct vs_error *err);
     void (*close)(struct vs_file *file);
 };
 
@@ -49,6 +61,11 @@ struct vs_writer {
 // Exactly len bytes; VS_CORRUPT "… ends at byte N" beyond the end of the object.
 enum vs_status vs_file_read(
     struct vs_file *file, uint64_t offset, size_t len, void *dst, struct vs_error *err);
+// All ranges or an error; remote files fetch them in parallel and join near ones.
+enum vs_status vs_file_read_many(struct vs_file *file,
+                                 const struct vs_range *ranges,
+                                 size_t count,
+                                 struct vs_error *err);
 void vs_file_close(struct vs_file *file); // accepts NULL
 // A file over memory that the caller keeps until close.
 enum vs_status vs_file_open_bytes(const struct vs_env *env,

@@ -160,3 +160,14 @@ bool vs_status_is_retryable(enum vs_status code)
 {
     return code == VS_CONFLICT || code == VS_UNAVAILABLE || code == VS_TIMEOUT;
 }
+
+enum vs_status vs_status_definite(enum vs_status status, struct vs_error *err)
+{
+    if (status != VS_UNKNOWN) {
+        return status;
+    }
+    if (err != NULL) {
+        err->code = VS_UNAVAILABLE;
+    }
+    return vs_wrap(err, VS_UNAVAILABLE, "nothing was committed");
+}
