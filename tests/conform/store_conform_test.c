@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The promises of vecstore/object/store.h, asked of every implementation: memory, file system, and
- * a hook around memory.
+ * The promises of vecstore/object/store.h, asked of every implementation: memory, file system, a
+ * hook around memory, and S3 with the server of tests/support/mock_s3.h. With
+ * VECSTORE_TEST_S3_ENDPOINT (and AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+ * VECSTORE_TEST_S3_BUCKET, "vecstore-test" without it) a real server is asked too.
  */
 #include "tests/support/check.h"
+#include "tests/support/mock_s3.h"
 #include "tests/support/test_env.h"
+#include "vecstore/base/uuid.h"
 #include "vecstore/object/store.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #define THREADS 8
 
@@ -24,14 +29,51 @@ struct fixture {
     struct vs_store *store;
     char dir[256];
     atomic_long hook_calls;
+    struct mock_s3 *mock;
+    bool s3; // reads cost requests only where nothing is at hand
 };
 
-static const char *const kinds[] = {"mem", "dir", "hook"};
+static const char *const kinds[] = {"mem", "dir", "hook", "s3", "live"};
 #define KINDS (sizeof kinds / sizeof kinds[0])
+
+static bool has_kind(size_t kind)
+{
+    return strcmp(kinds[kind], "live") != 0 || getenv("VECSTORE_TEST_S3_ENDPOINT") != NULL;
+}
+
+static enum vs_status open_mock(struct fixture *f, struct vs_error *err)
+{
+    const struct vs_pair pairs[] = {
+        {VS_STR("s3.endpoint"), vs_str_from_c(mock_s3_endpoint(f->mock))},
+        {VS_STR("s3.access-key-id"), VS_STR(MOCK_S3_ACCESS_KEY)},
+        {VS_STR("s3.secret-access-key"), VS_STR(MOCK_S3_SECRET_KEY)},
+        {VS_STR("client.region"), VS_STR("us-east-1")},
+    };
+    struct vs_settings settings = {pairs, sizeof pairs / sizeof pairs[0]};
+    return vs_store_open_with(&f->test.env, "s3://bucket/ware house", &settings, false, &f->store,
+                              err);
+}
+
+// A prefix of its own for every case.
+static enum vs_status open_live(struct fixture *f, struct vs_error *err)
+{
+    const char *bucket = getenv("VECSTORE_TEST_S3_BUCKET");
+    const struct vs_pair pairs[] = {
+        {VS_STR("s3.endpoint"), vs_str_from_c(getenv("VECSTORE_TEST_S3_ENDPOINT"))}};
+    struct vs_settings settings = {pairs, 1};
+    char id[VS_UUID_TEXT_SIZE];
+    char uri[200];
+    vs_uuid_format(vs_uuid_new_v4(vs_env_default()), id);
+    (void)snprintf(uri, sizeof uri, "s3://%s/%s", bucket != NULL ? bucket : "vecstore-test", id);
+    return vs_store_open_with(&f->test.env, uri, &settings, false, &f->store, err);
+}
 
 static enum vs_status fixture_open(struct fixture *f, size_t kind, struct vs_error *err)
 {
     struct vs_store *inner = NULL;
+    if (f->s3) {
+        return f->mock != NULL ? open_mock(f, err) : open_live(f, err);
+    }
     if (strcmp(kinds[kind], "dir") == 0) {
         return vs_store_open(&f->test.env, f->dir, false, &f->store, err);
     }
@@ -54,12 +96,17 @@ static void fixture_init(struct fixture *f, size_t kind)
     if (strcmp(kinds[kind], "dir") == 0) {
         test_dir_make(f->dir, sizeof f->dir);
     }
+    f->s3 = strcmp(kinds[kind], "s3") == 0 || strcmp(kinds[kind], "live") == 0;
+    f->mock = strcmp(kinds[kind], "s3") == 0 ? mock_s3_start() : NULL;
 }
 
 static void fixture_clear(struct fixture *f)
 {
     vs_store_free(f->store);
     f->store = NULL;
+    if (f->mock != NULL) {
+        mock_s3_stop(f->mock);
+    }
     if (f->dir[0] != '\0') {
         test_dir_remove(f->dir);
     }
@@ -69,7 +116,7 @@ static void fixture_clear(struct fixture *f)
 // Runs `body` on a fresh store of each kind.
 static void on_every_store(void (*body)(struct fixture *f))
 {
-    for (size_t kind = 0; kind < KINDS; kind++) {
+    for (size_t kind = 0; kind < KINDS && has_kind(kind); kind++) {
         struct vs_error err;
         static struct fixture f;
         int before = check_failures;
@@ -482,7 +529,8 @@ static void body_counters(struct fixture *f)
     CHECK_OK(vs_store_put(f->store, "a", VS_STR("12345"), VS_PUT_ANY, &err), err);
     check_content(f, "a", "12345");
     struct vs_store_counters counters = vs_store_count(f->store);
-    CHECK_INT(counters.requests, 3); // put, open, read
+    CHECK_INT(counters.requests, f->s3 ? 2 : 3); // put, open, read; or put, get
+    CHECK(f->s3 ? counters.usd > 0 : counters.usd == 0);
     CHECK_INT(counters.bytes_written, 5);
     CHECK_INT(counters.bytes_read, 5);
     if (atomic_load(&f->hook_calls) != 0) {
@@ -493,6 +541,114 @@ static void body_counters(struct fixture *f)
 static void case_counters(void)
 {
     on_every_store(body_counters);
+}
+
+// ---- what a store may have of its own ----
+
+static void body_tags(struct fixture *f)
+{
+    struct vs_error err;
+    struct vs_buf buf;
+    char etag[VS_ETAG_SIZE];
+    vs_buf_init(&buf, &f->test.env, 1000);
+    CHECK_STATUS(vs_store_get_tagged(f->store, "h", &buf, etag, &err), VS_NOT_FOUND);
+    CHECK_OK(vs_store_check_writable(f->store, "t/metadata", &err), err);
+    CHECK_INT(count_objects(f), 0); // it leaves nothing
+    CHECK_OK(vs_store_put(f->store, "h", VS_STR("1"), VS_PUT_IF_ABSENT, &err), err);
+    CHECK_OK(vs_store_get_tagged(f->store, "h", &buf, etag, &err), err);
+    CHECK_TEXT(vs_buf_c_str(&buf), "1");
+    CHECK_OK(vs_store_put_match(f->store, "h", VS_STR("2"), etag, &err), err);
+    check_content(f, "h", "2");
+    if (etag[0] != '\0') {
+        CHECK_STATUS(vs_store_put_match(f->store, "h", VS_STR("3"), etag, &err), VS_CONFLICT);
+        check_content(f, "h", "2");
+    }
+    vs_buf_clear(&buf);
+}
+
+static void case_tags(void)
+{
+    on_every_store(body_tags);
+}
+
+static void body_remove_many(struct fixture *f)
+{
+    static const char *const keys[] = {"a", "b/c d&<", "b/never", "\xC3\xA9+", "left"};
+    static const char *const bad[] = {"a", "../b"};
+    struct vs_error err;
+    for (size_t i = 0; i < 5; i++) {
+        if (i != 2) {
+            CHECK_OK(vs_store_put(f->store, keys[i], VS_STR("x"), VS_PUT_ANY, &err), err);
+        }
+    }
+    CHECK_STATUS(vs_store_remove_many(f->store, bad, 2, &err), VS_INVALID);
+    CHECK_OK(vs_store_remove_many(f->store, keys, 4, &err), err);
+    CHECK_OK(vs_store_remove_many(f->store, keys, 0, &err), err);
+    check_list(f, "", "left;");
+}
+
+static void case_remove_many(void)
+{
+    on_every_store(body_remove_many);
+}
+
+// Large enough for several parts and pieces.
+static void body_large(struct fixture *f)
+{
+    const size_t size = ((size_t)21 << 20) + 5;
+    struct vs_error err;
+    struct vs_writer *writer = NULL;
+    struct vs_file *file = NULL;
+    uint8_t *bytes = (uint8_t *)malloc(size);
+    uint8_t *back = (uint8_t *)malloc(size);
+    uint8_t near[30];
+    REQUIRE(bytes != NULL && back != NULL);
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = (uint8_t)((i * 2654435761u) >> 13);
+    }
+    REQUIRE_OK(vs_writer_open(f->store, "l/a b", &writer, &err), err);
+    CHECK_OK(vs_writer_write(writer, bytes, size, &err), err);
+    CHECK_OK(vs_writer_finish(writer, VS_PUT_IF_ABSENT, &err), err);
+    vs_writer_free(writer);
+    REQUIRE_OK(vs_writer_open(f->store, "l/a b", &writer, &err), err);
+    CHECK_OK(vs_writer_write(writer, bytes, size, &err), err);
+    CHECK_STATUS(vs_writer_finish(writer, VS_PUT_IF_ABSENT, &err), VS_EXISTS);
+    vs_writer_free(writer);
+    CHECK_OK(vs_store_copy(f->store, "l/a b", "l/copy", &err), err);
+    REQUIRE_OK(vs_file_open(f->store, "l/copy", &file, &err), err);
+    CHECK_INT(file->size, size);
+    CHECK_OK(vs_file_read(file, 0, size, back, &err), err);
+    CHECK(memcmp(bytes, back, size) == 0);
+    struct vs_range ranges[3] = {{20u << 20, 10, near}, {100, 10, near + 10}, {150, 10, near + 20}};
+    CHECK_OK(vs_file_read_many(file, ranges, 3, &err), err);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(memcmp(near + 10 * i, bytes + ranges[i].offset, 10) == 0);
+    }
+    vs_file_close(file);
+    CHECK_STATUS(vs_store_copy(f->store, "l/none", "l/x", &err), VS_NOT_FOUND);
+    CHECK_INT(count_objects(f), 2);
+    free(bytes);
+    free(back);
+}
+
+static void case_large_objects(void)
+{
+    on_every_store(body_large);
+}
+
+// The cases above ask the real server too; this one says by name that there is none.
+static void case_live_server(void)
+{
+    static struct fixture f;
+    struct vs_error err;
+    if (!has_kind(KINDS - 1)) {
+        SKIP("VECSTORE_TEST_S3_ENDPOINT names no S3 server");
+    }
+    fixture_init(&f, KINDS - 1);
+    REQUIRE_OK(fixture_open(&f, KINDS - 1, &err), err);
+    CHECK_OK(vs_store_check_writable(f.store, "", &err), err);
+    CHECK(vs_store_count(f.store).requests >= 8);
+    fixture_clear(&f);
 }
 
 // ---- faults ----
@@ -575,9 +731,9 @@ static enum vs_status do_everything(struct fixture *f, struct vs_error *err)
 
 static void case_every_allocation_may_fail(void)
 {
-    for (size_t kind = 0; kind < KINDS; kind++) {
+    for (size_t kind = 0; kind < KINDS && strcmp(kinds[kind], "live") != 0; kind++) {
         int failures = 0;
-        for (long n = 0; n < 200; n++) {
+        for (long n = 0; n < 500; n++) {
             static struct fixture f;
             struct vs_error err;
             fixture_init(&f, kind);
@@ -592,7 +748,7 @@ static void case_every_allocation_may_fail(void)
                 break;
             }
         }
-        CHECK(failures > 8 && failures < 100);
+        CHECK(failures > 8 && failures < 400);
     }
 }
 
@@ -605,5 +761,9 @@ TEST_MAIN(TEST(case_put_get),
           TEST(case_visitors_may_use_the_store),
           TEST(case_keys),
           TEST(case_counters),
+          TEST(case_tags),
+          TEST(case_remove_many),
+          TEST(case_large_objects),
+          TEST(case_live_server),
           TEST(case_full_disk),
           TEST(case_every_allocation_may_fail))

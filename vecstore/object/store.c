@@ -29,6 +29,20 @@ void vs_store_count_written(struct vs_store *store, size_t n)
     add_to(&store->bytes_written, n);
 }
 
+static void count_call(struct vs_store *store)
+{
+    if (!store->counts_itself) {
+        vs_store_count_request(store);
+    }
+}
+
+static void count_put(struct vs_store *store, size_t n)
+{
+    if (!store->counts_itself) {
+        vs_store_count_written(store, n);
+    }
+}
+
 char *vs_text_clone(const struct vs_env *env, struct vs_str text)
 {
     size_t size = 0;
@@ -53,7 +67,7 @@ enum vs_status vs_file_open(struct vs_store *store,
                             struct vs_error *err)
 {
     VS_TRY(vs_key_validate(key, err));
-    vs_store_count_request(store);
+    count_call(store);
     return store->vtable->open(store, key, file_out, err);
 }
 
@@ -77,6 +91,10 @@ enum vs_status vs_store_get(struct vs_store *store,
                             struct vs_error *err)
 {
     struct vs_file *file = NULL;
+    if (store->vtable->get_tagged != NULL) {
+        char etag[VS_ETAG_SIZE];
+        return vs_store_get_tagged(store, key, buf, etag, err); // in one request
+    }
     VS_TRY(vs_file_open(store, key, &file, err));
     vs_buf_reset(buf);
     enum vs_status status = read_whole(file, buf, err);
@@ -91,6 +109,11 @@ enum vs_status vs_store_exists(struct vs_store *store,
 {
     struct vs_file *file = NULL;
     struct vs_error reason;
+    if (store->vtable->exists != NULL) {
+        VS_TRY(vs_key_validate(key, err));
+        count_call(store);
+        return store->vtable->exists(store, key, exists_out, err);
+    }
     vs_error_clear(&reason);
     enum vs_status status = vs_file_open(store, key, &file, &reason);
     if (status != VS_OK && status != VS_NOT_FOUND) {
@@ -111,9 +134,9 @@ enum vs_status vs_store_put(struct vs_store *store,
                             struct vs_error *err)
 {
     VS_TRY(vs_key_validate(key, err));
-    vs_store_count_request(store);
+    count_call(store);
     VS_TRY(store->vtable->put(store, key, bytes, mode, err));
-    vs_store_count_written(store, bytes.len);
+    count_put(store, bytes.len);
     return VS_OK;
 }
 
@@ -123,7 +146,7 @@ enum vs_status vs_writer_open(struct vs_store *store,
                               struct vs_error *err)
 {
     VS_TRY(vs_key_validate(key, err));
-    vs_store_count_request(store);
+    count_call(store);
     return store->vtable->create(store, key, writer_out, err);
 }
 
@@ -131,15 +154,77 @@ enum vs_status vs_store_list(
     struct vs_store *store, const char *prefix, vs_list_fn visit, void *ctx, struct vs_error *err)
 {
     VS_TRY(vs_key_prefix_validate(prefix, err));
-    vs_store_count_request(store);
+    count_call(store);
     return store->vtable->list(store, prefix, visit, ctx, err);
 }
 
 enum vs_status vs_store_remove(struct vs_store *store, const char *key, struct vs_error *err)
 {
     VS_TRY(vs_key_validate(key, err));
-    vs_store_count_request(store);
+    count_call(store);
     return store->vtable->remove(store, key, err);
+}
+
+enum vs_status vs_store_remove_many(struct vs_store *store,
+                                    const char *const *keys,
+                                    size_t count,
+                                    struct vs_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        VS_TRY(vs_key_validate(keys[i], err));
+    }
+    if (store->vtable->remove_many != NULL) {
+        return store->vtable->remove_many(store, keys, count, err); // counts its own requests
+    }
+    for (size_t i = 0; i < count; i++) {
+        VS_TRY(vs_store_remove(store, keys[i], err));
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_store_get_tagged(struct vs_store *store,
+                                   const char *key,
+                                   struct vs_buf *buf,
+                                   char etag_out[VS_ETAG_SIZE],
+                                   struct vs_error *err)
+{
+    etag_out[0] = '\0';
+    if (store->vtable->get_tagged == NULL) {
+        return vs_store_get(store, key, buf, err);
+    }
+    VS_TRY(vs_key_validate(key, err));
+    count_call(store);
+    vs_buf_reset(buf);
+    return store->vtable->get_tagged(store, key, buf, etag_out, err);
+}
+
+enum vs_status vs_store_put_match(struct vs_store *store,
+                                  const char *key,
+                                  struct vs_str bytes,
+                                  const char *etag,
+                                  struct vs_error *err)
+{
+    if (store->vtable->put_match == NULL) {
+        return vs_store_put(store, key, bytes, VS_PUT_ANY, err);
+    }
+    VS_TRY(vs_key_validate(key, err));
+    count_call(store);
+    VS_TRY(store->vtable->put_match(store, key, bytes, etag, err));
+    count_put(store, bytes.len);
+    return VS_OK;
+}
+
+enum vs_status vs_store_check_writable(struct vs_store *store,
+                                       const char *prefix,
+                                       struct vs_error *err)
+{
+    if (store->vtable->check_writable == NULL ||
+        atomic_load_explicit(&store->writable, memory_order_relaxed) != 0) {
+        return VS_OK;
+    }
+    VS_TRY(store->vtable->check_writable(store, prefix, err));
+    atomic_store_explicit(&store->writable, 1, memory_order_relaxed);
+    return VS_OK;
 }
 
 struct vs_store_counters vs_store_count(const struct vs_store *store)
@@ -148,5 +233,6 @@ struct vs_store_counters vs_store_count(const struct vs_store *store)
         .requests = atomic_load_explicit(&store->requests, memory_order_relaxed),
         .bytes_read = atomic_load_explicit(&store->bytes_read, memory_order_relaxed),
         .bytes_written = atomic_load_explicit(&store->bytes_written, memory_order_relaxed),
+        .usd = (double)atomic_load_explicit(&store->nano_usd, memory_order_relaxed) / 1e9,
     };
 }

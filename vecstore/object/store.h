@@ -12,8 +12,8 @@
  *  - a put that returns VS_OK is durable (local: fsync of file and directory); a put that returns
  * VS_UNKNOWN may or may not be visible later;
  *  - open/read sees all that was put before; list sees all finished objects in ascending byte order
- * of keys. Implementations: store_dir.c (file system), store_mem.c (tests), store_hook.c (faults).
- * S3 comes behind the same table. Ownership: a store outlives its files and writers. Threads:
+ * of keys. Implementations: store_dir.c (file system), store_s3.c (S3), store_mem.c (tests),
+ * store_hook.c (faults). Ownership: a store outlives its files and writers. Threads:
  * stores and files may be shared; a writer has one owner.
  */
 #ifndef VS_OBJECT_STORE_H
@@ -22,6 +22,7 @@
 #include "vecstore/base/buf.h"
 #include "vecstore/base/env.h"
 #include "vecstore/base/io.h"
+#include "vecstore/base/settings.h"
 #include "vecstore/base/str.h"
 
 struct vs_store;
@@ -35,6 +36,13 @@ struct vs_object_info {
 typedef enum vs_status (*vs_list_fn)(void *ctx,
                                      const struct vs_object_info *object,
                                      struct vs_error *err);
+
+// name: one folder, without '/'; borrowed for the callback.
+typedef enum vs_status (*vs_folder_fn)(void *ctx, struct vs_str name, struct vs_error *err);
+
+// What a store says about one state of an object, to change it only if it is still that state (an
+// S3 ETag).
+#define VS_ETAG_SIZE 128
 
 struct vs_store_vtable {
     enum vs_status (*open)(struct vs_store *store,
@@ -56,6 +64,37 @@ struct vs_store_vtable {
                            void *ctx,
                            struct vs_error *err);
     enum vs_status (*remove)(struct vs_store *store, const char *key, struct vs_error *err);
+    // The rest may be NULL: see the functions of the same names for what then happens.
+    enum vs_status (*get_tagged)(struct vs_store *store,
+                                 const char *key,
+                                 struct vs_buf *buf,
+                                 char etag_out[VS_ETAG_SIZE],
+                                 struct vs_error *err);
+    enum vs_status (*put_match)(struct vs_store *store,
+                                const char *key,
+                                struct vs_str bytes,
+                                const char *etag,
+                                struct vs_error *err);
+    enum vs_status (*remove_many)(struct vs_store *store,
+                                  const char *const *keys,
+                                  size_t count,
+                                  struct vs_error *err);
+    enum vs_status (*check_writable)(struct vs_store *store,
+                                     const char *prefix,
+                                     struct vs_error *err);
+    enum vs_status (*list_folders)(struct vs_store *store,
+                                   const char *prefix,
+                                   vs_folder_fn visit,
+                                   void *ctx,
+                                   struct vs_error *err);
+    enum vs_status (*exists)(struct vs_store *store,
+                             const char *key,
+                             bool *exists_out,
+                             struct vs_error *err);
+    enum vs_status (*copy)(struct vs_store *store,
+                           const char *from,
+                           const char *to,
+                           struct vs_error *err);
     void (*free)(struct vs_store *store);
 };
 
@@ -64,6 +103,7 @@ struct vs_store_counters {
     uint64_t requests;
     uint64_t bytes_read;
     uint64_t bytes_written;
+    double usd; // price of the requests at the store's rates; 0 for stores that cost nothing
 };
 
 // Implementations embed these as their first member.
@@ -73,7 +113,10 @@ struct vs_store {
     const char *root_uri;   // canonical, no trailing slash: "file:///abs/path", "mem://name"
     const char *root_alias; // another spelling that vs_store_key accepts (symbolic links resolved);
                             // NULL: none
+    bool counts_itself; // requests and bytes, since one call is not one request there
     _Atomic uint64_t requests, bytes_read, bytes_written;
+    _Atomic uint64_t nano_usd; // price of the requests so far, in billionths of a dollar
+    _Atomic int writable;      // vs_store_check_writable: 0 not asked, 1 proved
 };
 
 // Opens "file:///abs", "file:/abs" or a plain path (made absolute; created when missing and create
@@ -83,6 +126,17 @@ enum vs_status vs_store_open(const struct vs_env *env,
                              bool create,
                              struct vs_store **store_out,
                              struct vs_error *err);
+// The same with settings (s3.endpoint, s3.access-key-id, client.region, …; docs/operations/s3.md).
+// "s3://bucket/prefix" (also s3a, s3n) makes no request yet.
+enum vs_status vs_store_open_with(const struct vs_env *env,
+                                  const char *uri,
+                                  const struct vs_settings *settings,
+                                  bool create,
+                                  struct vs_store **store_out,
+                                  struct vs_error *err);
+// Of an S3 store whose catalog vends credentials; see aws_credentials.h. Before the first request.
+struct vs_aws_provider;
+struct vs_aws_provider *vs_store_credentials(struct vs_store *store); // NULL: not an S3 store
 enum vs_status vs_store_open_mem(const struct vs_env *env,
                                  const char *name,
                                  struct vs_store **store_out,
@@ -112,10 +166,29 @@ enum vs_status vs_store_get(struct vs_store *store,
                             const char *key,
                             struct vs_buf *buf,
                             struct vs_error *err);
+// The same with the tag of the state that was read ("" when the store has none).
+enum vs_status vs_store_get_tagged(struct vs_store *store,
+                                   const char *key,
+                                   struct vs_buf *buf,
+                                   char etag_out[VS_ETAG_SIZE],
+                                   struct vs_error *err);
+// Replaces the object if it still has this tag: VS_CONFLICT when it does not. A store without tags
+// replaces it in any case (only hints are written so, where the last writer may win).
+enum vs_status vs_store_put_match(struct vs_store *store,
+                                  const char *key,
+                                  struct vs_str bytes,
+                                  const char *etag,
+                                  struct vs_error *err);
 enum vs_status vs_store_exists(struct vs_store *store,
                                const char *key,
                                bool *exists_out,
                                struct vs_error *err);
+
+// Makes `to` a copy of `from`, replacing what is there; inside the store where it can do that.
+enum vs_status vs_store_copy(struct vs_store *store,
+                             const char *from,
+                             const char *to,
+                             struct vs_error *err);
 
 enum vs_status vs_store_put(struct vs_store *store,
                             const char *key,
@@ -133,9 +206,28 @@ enum vs_status vs_writer_open(struct vs_store *store,
 
 enum vs_status vs_store_list(
     struct vs_store *store, const char *prefix, vs_list_fn visit, void *ctx, struct vs_error *err);
+// The folders right below `prefix` ("" or ending in '/'), each once, in no promised order; a missing
+// prefix has none. A store without list_folders walks all keys below the prefix.
+enum vs_status vs_store_list_folders(struct vs_store *store,
+                                     const char *prefix,
+                                     vs_folder_fn visit,
+                                     void *ctx,
+                                     struct vs_error *err);
 enum vs_status vs_store_remove(struct vs_store *store,
                                const char *key,
                                struct vs_error *err); // missing is VS_OK
+// Many at once; missing ones are no error. A failure may leave some removed; the message names one
+// that was not.
+enum vs_status vs_store_remove_many(struct vs_store *store,
+                                    const char *const *keys,
+                                    size_t count,
+                                    struct vs_error *err);
+// Proves once per store that a conditional create below `prefix` is honoured (two creates of one
+// scratch key: the first must win, the second must lose); UNSUPPORTED says what the store did
+// wrong. Called before the first commit; local stores need no proof. The answer is remembered.
+enum vs_status vs_store_check_writable(struct vs_store *store,
+                                       const char *prefix,
+                                       struct vs_error *err);
 struct vs_store_counters vs_store_count(const struct vs_store *store);
 
 // A wrapper for tests: calls before every operation of `inner`; the hook may fail it ("enospc at

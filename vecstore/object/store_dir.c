@@ -510,6 +510,7 @@ static const struct vs_store_vtable dir_store_vtable = {
     .create = dir_create,
     .list = vs_dir_list,
     .remove = dir_remove,
+    .list_folders = vs_dir_list_folders,
     .free = dir_free,
 };
 

@@ -51,4 +51,8 @@ int vs_dir_make_path(const char *path);
 enum vs_status vs_dir_list(
     struct vs_store *store, const char *prefix, vs_list_fn visit, void *ctx, struct vs_error *err);
 
+// The list_folders operation of the store.
+enum vs_status vs_dir_list_folders(
+    struct vs_store *store, const char *prefix, vs_folder_fn visit, void *ctx, struct vs_error *err);
+
 #endif

@@ -150,6 +150,13 @@ static enum vs_status hook_list(
     return vs_store_list(((struct hook_store *)base)->inner, prefix, visit, ctx, err);
 }
 
+static enum vs_status hook_list_folders(
+    struct vs_store *base, const char *prefix, vs_folder_fn visit, void *ctx, struct vs_error *err)
+{
+    VS_TRY(ask(base, "list", prefix, err));
+    return vs_store_list_folders(((struct hook_store *)base)->inner, prefix, visit, ctx, err);
+}
+
 static enum vs_status hook_remove(struct vs_store *base, const char *key, struct vs_error *err)
 {
     VS_TRY(ask(base, "remove", key, err));
@@ -168,6 +175,7 @@ static const struct vs_store_vtable hook_store_vtable = {
     .create = hook_create,
     .list = hook_list,
     .remove = hook_remove,
+    .list_folders = hook_list_folders,
     .free = hook_free,
 };
 

@@ -24,6 +24,13 @@ enum vs_status vs_store_dir_open(const struct vs_env *env,
                                  struct vs_store **store_out,
                                  struct vs_error *err);
 
+// A store in a bucket: `rest` is what follows the colon of "s3://bucket/prefix".
+enum vs_status vs_store_s3_open(const struct vs_env *env,
+                                struct vs_str rest,
+                                const struct vs_settings *settings,
+                                struct vs_store **store_out,
+                                struct vs_error *err);
+
 // Counters; any thread.
 void vs_store_count_request(struct vs_store *store);
 void vs_store_count_read(struct vs_store *store, size_t n);

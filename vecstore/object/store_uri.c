@@ -136,6 +136,15 @@ static bool path_of_uri(struct vs_str uri, struct vs_str *path_out)
     return true;
 }
 
+// True for s3, s3a and s3n, which name the same buckets; rest_out is what follows the colon.
+static bool is_s3_uri(struct vs_str uri, struct vs_str *rest_out)
+{
+    struct vs_str scheme = {NULL, 0};
+    return split_scheme(uri, &scheme, rest_out) && (vs_str_equal_nocase(scheme, VS_STR("s3")) ||
+                                                    vs_str_equal_nocase(scheme, VS_STR("s3a")) ||
+                                                    vs_str_equal_nocase(scheme, VS_STR("s3n")));
+}
+
 // Appends the path with runs of '/' made one and none at the end.
 static enum vs_status append_collapsed(struct vs_buf *buf, struct vs_str path, struct vs_error *err)
 {
@@ -178,11 +187,16 @@ enum vs_status vs_store_uri(const struct vs_store *store,
     return VS_OK;
 }
 
-// The text that is compared: for files the path with single slashes, else the URI as it is. Into
-// buf (empty).
+// The text that is compared: for files the path with single slashes, for S3 one spelling of the
+// scheme, else the URI as it is. Into buf (empty).
 static enum vs_status comparable(struct vs_str uri, struct vs_buf *buf, struct vs_error *err)
 {
     struct vs_str path = {NULL, 0};
+    struct vs_str rest = {NULL, 0};
+    if (is_s3_uri(uri, &rest)) {
+        VS_TRY(vs_buf_append_c(buf, "s3:", err));
+        return vs_buf_append_str(buf, rest, err);
+    }
     return path_of_uri(uri, &path) ? append_collapsed(buf, path, err)
                                    : vs_buf_append_str(buf, uri, err);
 }
@@ -256,14 +270,27 @@ enum vs_status vs_store_open(const struct vs_env *env,
                              struct vs_store **store_out,
                              struct vs_error *err)
 {
+    return vs_store_open_with(env, uri, NULL, create, store_out, err);
+}
+
+enum vs_status vs_store_open_with(const struct vs_env *env,
+                                  const char *uri,
+                                  const struct vs_settings *settings,
+                                  bool create,
+                                  struct vs_store **store_out,
+                                  struct vs_error *err)
+{
     struct vs_str text = vs_str_from_c(uri);
     struct vs_str scheme = {NULL, 0};
     struct vs_str path = text;
     bool has_scheme = split_scheme(text, &scheme, &path);
+    if (is_s3_uri(text, &path) && !has_control(text)) {
+        return vs_store_s3_open(env, path, settings, store_out, err);
+    }
     if (has_scheme && !vs_str_equal_nocase(scheme, VS_STR("file"))) {
         return vs_fail(err, VS_UNSUPPORTED,
-                       "unknown scheme \"%.*s\" in warehouse %.300s: known are file:///path and "
-                       "plain paths",
+                       "unknown scheme \"%.*s\" in warehouse %.300s: known are file:///path, "
+                       "s3://bucket/prefix and plain paths",
                        VS_STR_ARG(scheme), uri);
     }
     if (text.len == 0 || has_control(text) || (has_scheme && !path_of_uri(text, &path))) {

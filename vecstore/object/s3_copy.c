@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Copies inside the bucket, without the bytes coming here: CopyObject, and UploadPartCopy for
+ * objects that are too large for it.
+ */
+#include "vecstore/object/s3_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+// "/bucket/key", percent-encoded and NUL-terminated.
+static enum vs_status source_header(const struct vs_s3_store *store,
+                                    const char *key,
+                                    struct vs_buf *out,
+                                    struct vs_error *err)
+{
+    struct vs_buf full;
+    VS_TRY(vs_buf_printf(out, err, "/%s/", store->bucket));
+    vs_buf_init(&full, store->base.env, SIZE_MAX / 2);
+    enum vs_status status = vs_s3_full_key(store, key, &full, err);
+    status = status == VS_OK ? vs_url_encode(vs_buf_view(&full), true, out, err) : status;
+    vs_buf_clear(&full);
+    return status;
+}
+
+static void add_source(struct vs_s3_request *request,
+                       struct vs_str source,
+                       const struct vs_s3_head *head)
+{
+    vs_s3_add_header(request, "x-amz-copy-source", source);
+    if (head->etag[0] != '\0') {
+        vs_s3_add_header(request, "x-amz-copy-source-if-match", vs_str_from_c(head->etag));
+    }
+}
+
+static enum vs_status copy_whole(struct vs_s3_store *store,
+                                 struct vs_str source,
+                                 const struct vs_s3_head *head,
+                                 const char *to,
+                                 struct vs_error *err)
+{
+    struct vs_s3_answer answer;
+    struct vs_s3_request request = {
+        .action = "copy to", .method = VS_HTTP_PUT, .key = to, .error_in_ok = true};
+    add_source(&request, source, head);
+    vs_s3_add_sse_headers(store, &request);
+    vs_s3_answer_init(&answer, store->base.env);
+    enum vs_status status = vs_s3_call(store, &request, &answer, err);
+    vs_s3_answer_clear(&answer);
+    return status;
+}
+
+struct copy_job {
+    struct vs_s3_store *store;
+    struct vs_str source;
+    const struct vs_s3_head *head;
+    const char *to;
+    const char *upload_id;
+    uint64_t part_size;
+    struct vs_s3_part_list parts;
+};
+
+static enum vs_status send_part_copy(struct copy_job *job,
+                                     struct vs_s3_request *request,
+                                     size_t index,
+                                     struct vs_error *err)
+{
+    struct vs_s3_answer answer;
+    vs_s3_answer_init(&answer, job->store->base.env);
+    enum vs_status status = vs_s3_call(job->store, request, &answer, err);
+    if (status == VS_OK) {
+        char *etag =
+            vs_s3_document_text(job->store->base.env, vs_buf_view(&answer.http.body), "ETag", err);
+        if (etag == NULL) {
+            status = err != NULL ? err->code : VS_CORRUPT;
+        } else {
+            (void)snprintf(job->parts.etags[index], VS_ETAG_SIZE, "%s", etag);
+        }
+        vs_free(job->store->base.env, etag);
+    }
+    vs_s3_answer_clear(&answer);
+    return status;
+}
+
+static enum vs_status copy_part(struct copy_job *job, size_t index, struct vs_error *err)
+{
+    char range[64];
+    struct vs_buf query;
+    uint64_t first = index * job->part_size;
+    uint64_t end =
+        first + job->part_size < job->head->size ? first + job->part_size : job->head->size;
+    struct vs_s3_request request = {
+        .action = "copy to", .method = VS_HTTP_PUT, .key = job->to, .error_in_ok = true};
+    (void)snprintf(range, sizeof range, "bytes=%" PRIu64 "-%" PRIu64, first, end - 1);
+    add_source(&request, job->source, job->head);
+    vs_s3_add_header(&request, "x-amz-copy-source-range", vs_str_from_c(range));
+    vs_buf_init(&query, job->store->base.env, VS_S3_XML_MAX);
+    enum vs_status status = vs_buf_printf(&query, err, "partNumber=%zu&uploadId=", index + 1);
+    if (status == VS_OK) {
+        status = vs_url_encode(vs_str_from_c(job->upload_id), false, &query, err);
+    }
+    request.query = status == VS_OK ? vs_buf_c_str(&query) : NULL;
+    if (status == VS_OK) {
+        status = request.query == NULL
+                     ? vs_fail(err, VS_NO_MEMORY, "out of memory copying to %s", job->to)
+                     : send_part_copy(job, &request, index, err);
+    }
+    vs_buf_clear(&query);
+    return status;
+}
+
+static enum vs_status copy_parts(struct vs_s3_store *store,
+                                 struct vs_str source,
+                                 const struct vs_s3_head *head,
+                                 const char *to,
+                                 struct vs_error *err)
+{
+    const struct vs_env *env = store->base.env;
+    struct copy_job job = {.store = store, .source = source, .head = head, .to = to};
+    char *upload_id = NULL;
+    job.part_size = store->config.copy_max;
+    while (head->size / job.part_size >= 10000) {
+        job.part_size *= 2;
+    }
+    size_t count = (size_t)((head->size + job.part_size - 1) / job.part_size);
+    job.parts.etags = (char(*)[VS_ETAG_SIZE])vs_alloc_zeroed(env, count, VS_ETAG_SIZE);
+    if (job.parts.etags == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "out of memory copying to %s", to);
+    }
+    job.parts.count = count;
+    job.parts.size = head->size;
+    enum vs_status status = vs_s3_upload_begin(store, to, &upload_id, err);
+    job.upload_id = upload_id;
+    for (size_t i = 0; i < count && status == VS_OK; i++) {
+        status = copy_part(&job, i, err);
+    }
+    if (status == VS_OK) {
+        status = vs_s3_upload_complete(store, to, upload_id, &job.parts, VS_PUT_ANY, err);
+    }
+    if (status != VS_OK && status != VS_UNKNOWN && upload_id != NULL) {
+        vs_s3_upload_abort(store, to, upload_id);
+    }
+    vs_free(env, upload_id);
+    vs_free(env, job.parts.etags);
+    return status;
+}
+
+enum vs_status vs_s3_copy(struct vs_store *base,
+                          const char *from,
+                          const char *to,
+                          struct vs_error *err)
+{
+    struct vs_s3_store *store = (struct vs_s3_store *)base;
+    struct vs_s3_head head = {0};
+    struct vs_error reason = {0};
+    struct vs_buf source;
+    VS_TRY(vs_s3_head(store, from, &head, err));
+    if (!head.exists) {
+        return vs_fail(err, VS_NOT_FOUND, "%s/%s does not exist", base->root_uri, from);
+    }
+    vs_buf_init(&source, base->env, VS_S3_XML_MAX);
+    enum vs_status status = source_header(store, from, &source, &reason);
+    if (status == VS_OK) {
+        status = head.size <= store->config.copy_max
+                     ? copy_whole(store, vs_buf_view(&source), &head, to, &reason)
+                     : copy_parts(store, vs_buf_view(&source), &head, to, &reason);
+    }
+    vs_buf_clear(&source);
+    if (status != VS_OK && err != NULL) {
+        *err = reason;
+    }
+    return status;
+}
