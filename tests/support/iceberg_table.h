@@ -153,7 +153,7 @@ static inline enum vs_status test_table_append(struct vs_catalog *catalog,
     vs_arena_init(&arena, env, 0);
     enum vs_status status = vs_catalog_load(catalog, name, &table, err);
     if (status == VS_OK) {
-        status = test_data_file(vs_catalog_store(catalog), env, table->metadata, first, count,
+        status = test_data_file(table->store, env, table->metadata, first, count,
                                 &arena, &file, err);
     }
     if (status == VS_OK) {
@@ -238,7 +238,7 @@ static inline enum vs_status test_table_rows(struct vs_catalog *catalog,
     *rows = (struct test_rows){0};
     enum vs_status status = vs_scan_plan_make(env, store, m, snapshot_id, &plan, err);
     if (status == VS_OK) {
-        status = vs_deleted_rows_read(env, store, plan, &deleted, err);
+        status = vs_deleted_rows_read(env, store, m, plan, &deleted, err);
     }
     for (size_t f = 0; status == VS_OK && f < plan->file_count; f++) {
         status = test_read_file(env, store, m, plan, &deleted, f, rows, err);

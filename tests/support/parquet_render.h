@@ -66,6 +66,9 @@ static inline uint64_t render_value(uint64_t digest, const struct vs_value *valu
     case VS_KIND_DATE:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         snprintf(text, sizeof text, "%" PRId64, value->as.integer / per_unit);
         return fnv_text(digest, text);
     case VS_KIND_FLOAT:
@@ -76,6 +79,7 @@ static inline uint64_t render_value(uint64_t digest, const struct vs_value *valu
         return fnv_text(digest, text);
     case VS_KIND_STRING:
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
     case VS_KIND_UUID:
         snprintf(text, sizeof text, "%zu:", value->as.text.len);
         return fnv_add(fnv_text(digest, text), value->as.text.ptr, value->as.text.len);

@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 
 decimal.getcontext().prec = 60
 EPOCH = datetime.datetime(1970, 1, 1)
-NAMES = "id flag i l f d word text day ts tz bin u dec9 dec18 dec38 embedding tags longs must".split()
-IDS = dict(zip(NAMES, range(1, 21)))
+NAMES = "id flag i l f d word text day ts tz bin u dec9 dec18 dec38 embedding tags longs must clock fix tns tzns".split()
+IDS = dict(zip(NAMES, [*range(1, 21), *range(25, 29)]))
+AS_NUMBERS = {"clock", "tns", "tzns"}  # compared as they are stored
 ELEMENT_IDS = {"embedding": 21, "tags": 22, "longs": 23, "must": 24}
 
 
@@ -76,6 +77,10 @@ FORMULAS = {
     "dec9": lambda r: scaled(trunc_mod(number(r), 1000000000), 2),
     "dec18": lambda r: scaled(number(r) * 10**6, 4),
     "dec38": lambda r: scaled(number(r) * 10**27, 10),
+    "clock": lambda r: r * 7000003 % 86400000000,
+    "fix": lambda r: bytes((r * 3 + i * 50) % 256 for i in range(5)),
+    "tns": lambda r: number(r) * 1000000007,
+    "tzns": lambda r: number(r) * 1000000007,
 }
 
 
@@ -126,6 +131,8 @@ def check_ids(file):
             need(field_id(element) == ELEMENT_IDS[name], f"{name}: element id {field_id(element)}")
             need(element.name == "element" and element.nullable == (name != "must"), f"{name}: element {element}")
     need(schema.field("tz").type == pa.timestamp("us", "UTC") and schema.field("ts").type == pa.timestamp("us"), "timestamps")
+    need(schema.field("tns").type == pa.timestamp("ns") and schema.field("tzns").type == pa.timestamp("ns", "UTC"), "ns")
+    need(schema.field("clock").type == pa.time64("us") and schema.field("fix").type == pa.binary(5), "time, fixed")
     need(schema.field("dec38").type == pa.decimal128(38, 10), "dec38")
 
 
@@ -139,9 +146,11 @@ def check_statistics(name, stats, values):
     if not known:
         need(not stats.has_min_max, f"{name}: bounds without values")
         return
-    if name == "u":
-        return  # pyarrow does not decode bounds of UUIDs
+    if name in ("u", "tns", "tzns"):
+        return  # pyarrow does not decode bounds of UUIDs, nor those of nanoseconds without pandas
     low, high = stats.min, stats.max
+    if name == "clock":
+        low, high = (((v.hour * 60 + v.minute) * 60 + v.second) * 1000000 + v.microsecond for v in (low, high))
     if isinstance(known[0], bytes):
         low, high = bytes(low), bytes(high)
     need(low == min(known) and high == max(known), f"{name}: bounds {low!r} {high!r}, expected {min(known)!r} {max(known)!r}")
@@ -184,18 +193,20 @@ def check_groups(file, want, facts, path):
 
 def iceberg_bounds(name, values):
     from pyiceberg.conversions import to_bytes
-    from pyiceberg.types import (BinaryType, BooleanType, DateType, DecimalType, DoubleType, FloatType, IntegerType, LongType,
+    from pyiceberg.types import (BinaryType, BooleanType, DateType, DecimalType, DoubleType, FixedType, FloatType, IntegerType, LongType,
                                  StringType, TimestampType, TimestamptzType, UUIDType)
     from pyiceberg.utils.datetime import date_to_days, datetime_to_micros
 
     types = dict(id=LongType(), flag=BooleanType(), i=IntegerType(), l=LongType(), f=FloatType(), d=DoubleType(),
                  word=StringType(), text=StringType(), day=DateType(), ts=TimestampType(), tz=TimestamptzType(),
-                 bin=BinaryType(), u=UUIDType(), dec9=DecimalType(9, 2), dec18=DecimalType(18, 4), dec38=DecimalType(38, 10))
+                 bin=BinaryType(), fix=FixedType(5), u=UUIDType(), dec9=DecimalType(9, 2), dec18=DecimalType(18, 4), dec38=DecimalType(38, 10))
     known = in_range(values)
     if name == "u":
         low, high = (f(v.bytes for v in known) for f in (min, max))
         return low, high
     low, high = min(known), max(known)
+    if name in AS_NUMBERS:
+        return struct.pack("<q", low), struct.pack("<q", high)
     if isinstance(low, float):
         low = -0.0 if low == 0 else low
         high = 0.0 if high == 0 else high
@@ -239,8 +250,10 @@ def check_facts(facts, want, rows, path):
 
 def check_duckdb(path, want):
     con = duckdb.connect()
+    tzns = "epoch_us(tzns)"  # DuckDB has no zoned nanoseconds and cuts them to microseconds
     # Zoned times as microseconds: DuckDB would need one more Python module to make datetimes of them.
-    rel = con.execute(f"SELECT * REPLACE (epoch_us(tz) AS tz), typeof(tz) AS tz_type FROM read_parquet('{path}')")
+    rel = con.execute(f"SELECT * REPLACE (epoch_us(tz) AS tz, epoch_ns(tns) AS tns, {tzns} AS tzns, epoch_us(clock) AS clock), "
+                      f"typeof(tz) AS tz_type FROM read_parquet('{path}')")
     names = [d[0] for d in rel.description][:-1]
     need(names == NAMES, f"duckdb: columns {names}")
     rows = rel.fetchall()
@@ -248,7 +261,7 @@ def check_duckdb(path, want):
     need(all(row[-1] == "TIMESTAMP WITH TIME ZONE" for row in rows), "duckdb: type of tz")
     zone = datetime.timezone.utc
     columns["tz"] = [None if v is None else (EPOCH + datetime.timedelta(microseconds=v)).replace(tzinfo=zone) for v in columns["tz"]]
-    check_values("duckdb", columns, want)
+    check_values("duckdb", columns, {**want, "tzns": [v if v is None else abs(v) // 1000 * (-1 if v < 0 else 1) for v in want["tzns"]]})
     # A filter that uses the statistics gives the rows that a scan gives.
     for low in (0, 1000, len(want["id"]) - 3):
         got = con.execute(f"SELECT count(*) FROM read_parquet('{path}') WHERE id >= {low} AND i < 0").fetchone()[0]
@@ -263,7 +276,8 @@ def main():
     file = pq.ParquetFile(path, page_checksum_verification=True)
     table = file.read()
     check_ids(file)
-    check_values("pyarrow", {name: table.column(name).to_pylist() for name in NAMES}, want)
+    columns = {name: table.column(name).cast(pa.int64()) if name in AS_NUMBERS else table.column(name) for name in NAMES}
+    check_values("pyarrow", {name: column.to_pylist() for name, column in columns.items()}, want)
     check_groups(file, want, facts, path)
     check_facts(facts, want, rows, path)
     check_duckdb(path, want)

@@ -42,6 +42,7 @@ static enum vs_status append_value(struct vs_column *column, size_t i, struct vs
         break;
     case VS_KIND_STRING:
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
         snprintf(text, sizeof text, "text %zu", i % 50);
         text[i % 4 == 0 ? 0 : strlen(text)] = '\0';
         return vs_column_append_bytes(column, text, strlen(text), err);
@@ -56,6 +57,9 @@ static enum vs_status append_value(struct vs_column *column, size_t i, struct vs
     case VS_KIND_DATE:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         value.as.integer = (int64_t)i * 7919 - 100000;
         break;
     case VS_KIND_LIST:

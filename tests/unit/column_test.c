@@ -44,6 +44,11 @@ static void case_text_to_json(void)
         {"date", "1969-12-31", "\"1969-12-31\""},
         {"timestamp", "2025-01-31T10:20:30.5", "\"2025-01-31T10:20:30.500000\""},
         {"timestamptz", "2025-01-31T10:20:30+02:00", "\"2025-01-31T08:20:30Z\""},
+        {"time", "10:20:30", "\"10:20:30\""},
+        {"time", "23:59:59.999999", "\"23:59:59.999999\""},
+        {"timestamp_ns", "2025-01-31T10:20:30.123456789", "\"2025-01-31T10:20:30.123456789\""},
+        {"timestamptz_ns", "2025-01-31T10:20:30.5+02:00", "\"2025-01-31T08:20:30.500000000Z\""},
+        {"fixed[4]", "AAEC/w==", "\"AAEC/w==\""},
         {"binary", "AAEC/w==", "\"AAEC/w==\""},
         {"binary", "", "\"\""},
         {"uuid", "f79c3e09-677c-4bbd-a479-3f349cb785e7",
@@ -94,6 +99,13 @@ static void case_bad_text(void)
                  {"decimal(3,1)", "1.23"},
                  {"decimal(3,1)", "123.4"},
                  {"timestamp", "2025-01-31T10:20:30Z"},
+                 {"timestamp", "2025-01-31T10:20:30.123456789"},
+                 {"timestamp_ns", "2025-01-31T10:20:30Z"},
+                 {"timestamp_ns", "2263-01-01T00:00:00"},
+                 {"time", "24:00:00"},
+                 {"time", "10:20:30.1234567"},
+                 {"time", "10:20:30Z"},
+                 {"fixed[4]", "AAEC"},
                  {"list<int>", "1"}};
     struct vs_arena arena;
     vs_arena_init(&arena, vs_env_default(), 0);
@@ -225,6 +237,9 @@ static void case_types(void)
                                        "date",        "timestamp",
                                        "timestamptz", "binary",
                                        "uuid",        "decimal(38,10)",
+                                       "time",        "timestamp_ns",
+                                       "fixed[16]",   "timestamptz_ns",
+                                       "list<time>",  "list<fixed[3]>",
                                        "list<float>", "list<decimal(9,2)>"};
     static const char *const bad[] = {"",
                                       "bigint",
@@ -238,6 +253,11 @@ static void case_types(void)
                                       "list<int",
                                       "other",
                                       "list",
+                                      "fixed",
+                                      "fixed[0]",
+                                      "fixed[x]",
+                                      "fixed[3",
+                                      "fixed[4294967296]",
                                       "struct<a:int>"};
     struct vs_buf text;
     vs_buf_init(&text, vs_env_default(), 100);

@@ -131,7 +131,7 @@ static void match_gives_positions_of_live_rows(void)
         size_t count = 0, expected = 0;
         vs_arena_init(&arena, &f.test.env, 0);
         REQUIRE_OK(vs_catalog_load(f.maker.catalog, MADE_TABLE, &table, &err), err);
-        const struct vs_match match = {.filter = predicates[p].text};
+        const struct vs_match match = {.filter = predicates[p].text, .store = table->store};
         CHECK_OK(vs_engine_match(f.engine, table->metadata, &match, NULL, &arena, &positions,
                                  &count, &err),
                  err);

@@ -93,6 +93,9 @@ static void put_value(struct vs_buf *out, const struct vs_value *value)
     case VS_KIND_DATE:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         snprintf(text, sizeof text, "%" PRId64, value->as.integer);
         put_text(out, text);
         return;
@@ -118,6 +121,7 @@ static void put_value(struct vs_buf *out, const struct vs_value *value)
         return;
     case VS_KIND_STRING:
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
     case VS_KIND_UUID:
         snprintf(text, sizeof text, "%zu:", value->as.text.len);
         put_text(out, text);
@@ -215,6 +219,26 @@ static enum vs_status read_file(const struct vs_env *env,
     return status;
 }
 
+// Takes out the deleted rows of a file whose first row is rows->ends[base].
+static void drop_deleted(struct rows *rows, size_t base, const uint64_t *positions, size_t count)
+{
+    size_t kept = base, next = 0, from = base > 0 ? rows->ends[base - 1] : 0, to = from;
+    for (size_t i = base; i < rows->count; i++) {
+        size_t end = rows->ends[i];
+        if (next < count && positions[next] == i - base) {
+            next++;
+        } else {
+            memmove(rows->text.data + to, rows->text.data + from, end - from);
+            to += end - from;
+            rows->ends[kept++] = to;
+        }
+        from = end;
+    }
+    CHECK_INT(next, count);
+    rows->count = kept;
+    rows->text.len = to;
+}
+
 static uint64_t sorted_digest(const struct rows *rows)
 {
     size_t *order = malloc((rows->count + 1) * sizeof *order);
@@ -295,9 +319,16 @@ static void check_answer(const char *where,
     vs_buf_init(&rows.text, env, (size_t)1 << 30);
     const struct vs_schema *schema =
         id == m->current_snapshot_id ? vs_table_current_schema(m) : vs_table_schema_of(m, snapshot);
+    struct vs_deleted_rows deleted = {0};
+    status = vs_deleted_rows_read(env, store, m, plan, &deleted, &err);
     for (size_t i = 0; status == VS_OK && i < plan->file_count; i++) {
+        size_t base = rows.count;
         status = read_file(env, store, m, &plan->files[i], schema, &rows, &err);
+        if (status == VS_OK) {
+            drop_deleted(&rows, base, deleted.positions[i], deleted.counts[i]);
+        }
     }
+    vs_deleted_rows_clear(&deleted);
     if (status != VS_OK) {
         check_status(where, status, &err);
     } else {
@@ -429,7 +460,7 @@ static void render_live(struct vs_store *store,
     struct vs_scan_plan *plan = NULL;
     struct vs_deleted_rows deleted = {0};
     REQUIRE_OK(vs_scan_plan_make(vs_env_default(), store, m, snapshot_id, &plan, &err), err);
-    CHECK_OK(vs_deleted_rows_read(vs_env_default(), store, plan, &deleted, &err), err);
+    CHECK_OK(vs_deleted_rows_read(vs_env_default(), store, m, plan, &deleted, &err), err);
     for (size_t f = 0; f < plan->file_count && deleted.counts != NULL; f++) {
         struct rows rows = {0};
         size_t next = 0;

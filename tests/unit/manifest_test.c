@@ -65,8 +65,12 @@ static enum vs_status write_and_read(const struct vs_env *env,
     vs_buf_init(&bytes, env, 1 << 24);
     enum vs_status status = vs_manifest_write_bytes(env, &spec, &bytes, err);
     if (status == VS_OK) {
-        status = vs_manifest_read(env, vs_buf_view(&bytes), "m.avro", &list_entry, arena, out,
-                                  out_count, err);
+        const struct vs_manifest_read read = {.env = env,
+                                              .bytes = vs_buf_view(&bytes),
+                                              .what = "m.avro",
+                                              .manifest = &list_entry,
+                                              .metadata = m};
+        status = vs_manifest_read(&read, arena, out, out_count, err);
     }
     vs_buf_clear(&bytes);
     vs_table_metadata_free(m);
@@ -164,9 +168,12 @@ static void lists_round_trip(void)
     vs_arena_init(&arena, vs_env_default(), 0);
     vs_buf_init(&bytes, vs_env_default(), 1 << 24);
     vs_buf_init(&again, vs_env_default(), 1 << 24);
-    REQUIRE_OK(vs_manifest_list_write_bytes(vs_env_default(), entries, 2, 5, VS_NO_SNAPSHOT, 9,
-                                            &bytes, &err),
-               err);
+    const struct vs_manifest_list_write list = {.entries = entries,
+                                                .count = 2,
+                                                .snapshot_id = 5,
+                                                .parent_id = VS_NO_SNAPSHOT,
+                                                .sequence_number = 9};
+    REQUIRE_OK(vs_manifest_list_write_bytes(vs_env_default(), &list, &bytes, &err), err);
     REQUIRE_OK(vs_manifest_list_read(vs_env_default(), vs_buf_view(&bytes), "l.avro", &arena, &read,
                                      &count, &err),
                err);
@@ -182,6 +189,160 @@ static void lists_round_trip(void)
     vs_buf_clear(&bytes);
     vs_buf_clear(&again);
     vs_arena_clear(&arena);
+}
+
+// ---- partitions, version 3 ----
+
+#define PART_COUNT 11
+#define T(text)                                                                                    \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    } // a constant, unlike VS_STR
+
+static const struct {
+    const char *name;
+    enum vs_kind kind;
+    const char *transform;
+    struct vs_value value;
+} parts[PART_COUNT] = {
+    {"flag", VS_KIND_BOOLEAN, "identity", {.kind = VS_KIND_BOOLEAN, .as.boolean = true}},
+    {"n", VS_KIND_INT, "bucket[7]", {.kind = VS_KIND_INT, .as.integer = 3}},
+    {"big", VS_KIND_LONG, "truncate[10]", {.kind = VS_KIND_LONG, .as.integer = -20}},
+    {"f", VS_KIND_FLOAT, "identity", {.kind = VS_KIND_FLOAT, .as.real = 1.5}},
+    {"d", VS_KIND_DOUBLE, "identity", {.kind = VS_KIND_DOUBLE, .as.real = -2.25}},
+    {"text", VS_KIND_STRING, "truncate[3]", {.kind = VS_KIND_STRING, .as.text = T("abc")}},
+    {"day of", VS_KIND_TIMESTAMP, "day", {.kind = VS_KIND_DATE, .as.integer = -1}},
+    {"ts", VS_KIND_TIMESTAMPTZ, "hour", {.kind = VS_KIND_INT, .as.integer = 411111}},
+    {"bytes", VS_KIND_BINARY, "identity", {.kind = VS_KIND_BINARY, .is_null = true}},
+    {"uuid", VS_KIND_UUID, "identity", {.kind = VS_KIND_UUID, .as.text = T("0123456789abcdef")}},
+    {"price", VS_KIND_DECIMAL, "identity", {.kind = VS_KIND_DECIMAL, .as.decimal = -1234}},
+};
+
+static struct vs_table_metadata *make_partitioned(int version)
+{
+    struct vs_error err = {0};
+    static struct vs_field fields[PART_COUNT];
+    static struct vs_partition_field spec_fields[PART_COUNT];
+    for (int i = 0; i < PART_COUNT; i++) {
+        fields[i] = (struct vs_field){.id = i + 1,
+                                      .name = vs_str_from_c(parts[i].name),
+                                      .kind = parts[i].kind,
+                                      .precision = 9,
+                                      .scale = 2};
+        spec_fields[i] =
+            (struct vs_partition_field){.source_id = i + 1,
+                                        .field_id = 1000 + i,
+                                        .name = vs_str_from_c(parts[i].name),
+                                        .transform = vs_str_from_c(parts[i].transform)};
+        if (strcmp(parts[i].transform, "identity") != 0) {
+            static const char *const names[] = {"", "n_b",    "big_t",    "",
+                                                "", "text_t", "day of_d", "ts_h"};
+            spec_fields[i].name = vs_str_from_c(names[i]);
+        }
+    }
+    const struct vs_partition_spec spec = {.field_count = PART_COUNT, .fields = spec_fields};
+    const struct vs_schema schema = {.field_count = PART_COUNT, .fields = fields};
+    const struct vs_table_create create = {.location = VS_STR("file:///w/t"),
+                                           .schema = &schema,
+                                           .format_version = version,
+                                           .spec = &spec};
+    struct vs_table_metadata *m = NULL;
+    CHECK_OK(vs_table_metadata_new(vs_env_default(), &create, &m, &err), err);
+    return m;
+}
+
+static void partitions_round_trip(void)
+{
+    for (int version = 2; version <= 3; version++) {
+        struct vs_error err = {0};
+        struct vs_table_metadata *m = make_partitioned(version);
+        REQUIRE(m != NULL);
+        struct vs_value values[PART_COUNT], nulls[PART_COUNT];
+        for (int i = 0; i < PART_COUNT; i++) {
+            values[i] = parts[i].value;
+            nulls[i] = (struct vs_value){.kind = parts[i].value.kind, .is_null = true};
+        }
+        struct vs_data_file files[] = {make_file("file:///w/t/data/a", VS_ENTRY_ADDED),
+                                       make_file("file:///w/t/data/b", VS_ENTRY_EXISTING),
+                                       make_file("file:///w/t/data/c", VS_ENTRY_ADDED)};
+        for (int i = 0; i < 3; i++) {
+            files[i].has_partition = true;
+            files[i].partition_count = PART_COUNT;
+            files[i].partition = i == 1 ? nulls : values;
+            files[i].first_row_id = i == 1 ? 500 : -1;
+        }
+        const struct vs_manifest_write spec = {
+            .metadata = m, .snapshot_id = 99, .files = files, .file_count = 3};
+        struct vs_manifest_file entry = {
+            .sequence_number = 12, .added_snapshot_id = 88, .first_row_id = 1000};
+        struct vs_buf bytes;
+        struct vs_arena arena;
+        struct vs_data_file *read = NULL;
+        size_t count = 0;
+        vs_arena_init(&arena, vs_env_default(), 0);
+        vs_buf_init(&bytes, vs_env_default(), 1 << 24);
+        REQUIRE_OK(vs_manifest_write_bytes(vs_env_default(), &spec, &bytes, &err), err);
+        REQUIRE_OK(vs_manifest_summarize(&spec, &arena, &entry, &err), err);
+        const int32_t wanted[] = {1};
+        for (int few = 0; few < 2; few++) {
+            const struct vs_manifest_read how = {.env = vs_env_default(),
+                                                 .bytes = vs_buf_view(&bytes),
+                                                 .what = "m.avro",
+                                                 .manifest = &entry,
+                                                 .metadata = m,
+                                                 .few_statistics = few == 1,
+                                                 .statistics_ids = wanted,
+                                                 .statistics_id_count = 1};
+            REQUIRE_OK(vs_manifest_read(&how, &arena, &read, &count, &err), err);
+            REQUIRE(count == 3);
+            for (int i = 0; i < PART_COUNT; i++) {
+                CHECK_INT(read[0].partition[i].kind, values[i].kind);
+                CHECK_INT(read[0].partition[i].is_null, values[i].is_null);
+                CHECK(values[i].is_null ||
+                      vs_value_compare(&read[0].partition[i], &values[i]) == 0);
+                CHECK(read[1].partition[i].is_null);
+            }
+            CHECK(vs_str_equal(read[0].partition_key, read[2].partition_key));
+            CHECK(!vs_str_equal(read[0].partition_key, read[1].partition_key));
+            CHECK_INT(read[0].first_row_id, 1000);
+            CHECK_INT(read[1].first_row_id, version == 3 ? 500 : 1017);
+            CHECK_INT(read[2].first_row_id, version == 3 ? 1017 : 1034);
+            CHECK_INT(read[0].lower_count, 1);
+            CHECK_INT(read[0].null_count_count, few ? 1 : 1);
+            CHECK_INT(read[0].column_size_count, few ? 0 : 2);
+            CHECK_INT(read[0].split_count, few ? 0 : 2);
+            CHECK(vs_str_equal(read[0].lower_bounds[0].value, lower[0].value));
+        }
+        CHECK_INT(entry.partition_count, PART_COUNT);
+        for (int i = 0; i < PART_COUNT; i++) {
+            CHECK(entry.partitions[i].contains_null);
+            CHECK_INT(entry.partitions[i].contains_nan, 0);
+            CHECK_INT(entry.partitions[i].lower_bound.ptr != NULL, !parts[i].value.is_null);
+        }
+        CHECK(vs_str_equal(entry.partitions[1].lower_bound, (struct vs_str){"\3\0\0\0", 4}));
+        CHECK(vs_str_equal(entry.partitions[10].upper_bound, (struct vs_str){"\xfb\x2e", 2}));
+        vs_buf_clear(&bytes);
+        vs_arena_clear(&arena);
+        vs_table_metadata_free(m);
+    }
+}
+
+static void row_ids_are_assigned(void)
+{
+    struct vs_error err = {0};
+    struct vs_manifest_file entries[] = {{.first_row_id = -1, .added_rows = 10, .existing_rows = 5},
+                                         {.first_row_id = -1, .content = 1, .added_rows = 10},
+                                         {.first_row_id = 7, .added_rows = 10},
+                                         {.first_row_id = -1, .added_rows = 3}};
+    int64_t added = 0;
+    REQUIRE_OK(vs_manifest_list_assign_rows(entries, 4, 100, &added, &err), err);
+    CHECK_INT(added, 18);
+    CHECK_INT(entries[0].first_row_id, 100);
+    CHECK_INT(entries[1].first_row_id, -1);
+    CHECK_INT(entries[2].first_row_id, 7);
+    CHECK_INT(entries[3].first_row_id, 115);
+    entries[3].first_row_id = -1;
+    CHECK_STATUS(vs_manifest_list_assign_rows(entries, 4, INT64_MAX - 1, &added, NULL), VS_LIMIT);
 }
 
 static void every_allocation_fails(void)
@@ -211,4 +372,6 @@ static void every_allocation_fails(void)
 TEST_MAIN(TEST(entries_round_trip),
           TEST(mixed_content_is_refused),
           TEST(lists_round_trip),
+          TEST(partitions_round_trip),
+          TEST(row_ids_are_assigned),
           TEST(every_allocation_fails))

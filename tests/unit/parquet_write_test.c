@@ -12,7 +12,7 @@
 #include <inttypes.h>
 
 // Columns of the file that tests/support/verify_parquet.py computes a second time.
-enum { COLUMN_COUNT = 20 };
+enum { COLUMN_COUNT = 24 };
 
 static const struct vs_field all_fields[COLUMN_COUNT] = {
     {.id = 1, .name = {"id", 2}, .kind = VS_KIND_LONG, .required = true},
@@ -53,6 +53,10 @@ static const struct vs_field all_fields[COLUMN_COUNT] = {
      .element_kind = VS_KIND_FLOAT,
      .element_id = 24,
      .element_required = true},
+    {.id = 25, .name = {"clock", 5}, .kind = VS_KIND_TIME},
+    {.id = 26, .name = {"fix", 3}, .kind = VS_KIND_FIXED, .fixed_length = 5},
+    {.id = 27, .name = {"tns", 3}, .kind = VS_KIND_TIMESTAMP_NS},
+    {.id = 28, .name = {"tzns", 4}, .kind = VS_KIND_TIMESTAMPTZ_NS},
 };
 
 static const struct vs_schema all_schema = {.field_count = COLUMN_COUNT,
@@ -116,6 +120,19 @@ static struct vs_value value_of(int64_t row, const struct vs_field *field, char 
         break;
     case 16:
         value.as.decimal = (vs_int128)number_of(row) * 1000000000000000 * 1000000000000;
+        break;
+    case 25:
+        value.as.integer = row * 7000003 % 86400000000;
+        break;
+    case 26:
+        for (int i = 0; i < 5; i++) {
+            text[i] = (char)((row * 3 + (int64_t)i * 50) % 256);
+        }
+        value.as.text = (struct vs_str){text, 5};
+        break;
+    case 27:
+    case 28:
+        value.as.integer = number_of(row) * 1000000007;
         break;
     default:
         break;

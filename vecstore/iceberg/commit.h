@@ -22,9 +22,16 @@ typedef enum vs_status (*vs_intent_rebase_fn)(void *ctx,
                                               struct vs_intent *intent,
                                               struct vs_error *err);
 
+// Changes the metadata besides the snapshot (schema, spec, refs, expiry, …) with the functions of
+// metadata_edit.h; called on every attempt with a copy of the base.
+struct vs_metadata_edit;
+typedef enum vs_status (*vs_intent_edit_fn)(void *ctx,
+                                            struct vs_metadata_edit *edit,
+                                            struct vs_error *err);
+
 struct vs_intent {
-    const char *operation; // snapshot summary: "append", "overwrite" or "delete"; NULL: metadata
-                           // only, no new snapshot
+    const char *operation; // snapshot summary: "append", "overwrite", "delete" or "replace"; NULL:
+                           // metadata only, no new snapshot
     const struct vs_data_file *added_data;
     size_t added_data_count;
     const struct vs_data_file *added_deletes;
@@ -38,14 +45,32 @@ struct vs_intent {
     const struct vs_statistics *statistics;
     const struct vs_pair *summary; // added to the snapshot summary
     size_t summary_count;
+    // Files that leave the table, by path; each has to be live in the base, else the commit is a
+    // CONFLICT (somebody else removed or rewrote it). record counts, sizes and partitions are those
+    // of the manifest entry.
+    const struct vs_data_file *removed_data;
+    size_t removed_data_count;
+    const struct vs_data_file
+        *removed_deletes; // delete files and deletion vectors (by path and offset)
+    size_t removed_delete_count;
+    // Rewrites (operation "replace"): added data files carry this data sequence number, so that
+    // deletes made meanwhile still apply to them. 0: the new snapshot's own.
+    int64_t data_sequence_number;
+    const char *branch;     // that gets the snapshot; NULL: "main"
+    vs_intent_edit_fn edit; // may be NULL; runs before the snapshot is made
+    void *edit_ctx;
     vs_intent_rebase_fn rebase; // may be NULL
     void *rebase_ctx;
 };
 
 struct vs_commit_attempt {
     struct vs_table_metadata *metadata; // the new one; owned by the attempt until taken
-    int64_t
-        snapshot_id; // of the new snapshot, or the base's current one for a metadata-only change
+    int64_t snapshot_id; // of the new snapshot, or the current one for a metadata-only change
+    // Metadata files that fell off the metadata log, where table property
+    // write.metadata.delete-after-commit.enabled asks for their removal: the catalog may delete
+    // them once the commit is known to be in. URIs in the arena of metadata.
+    const struct vs_str *dropped_metadata;
+    size_t dropped_metadata_count;
 };
 
 // Writes manifests and manifest list of `intent` on `base` and builds the new metadata. commit_id

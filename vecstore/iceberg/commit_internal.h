@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Shared by commit.c (state, attempts), commit_manifests.c (manifests of a new snapshot) and
- * commit_summary.c (its summary).
+ * Shared by commit.c (attempts), commit_state.c (what one commit has written), commit_manifests.c
+ * (manifests of a new snapshot), commit_rewrite.c (manifests that lose files) and commit_summary.c
+ * (its summary).
  */
 #ifndef VS_ICEBERG_COMMIT_INTERNAL_H
 #define VS_ICEBERG_COMMIT_INTERNAL_H
@@ -20,9 +21,11 @@ struct written_file {
 
 // A manifest kept between attempts, with what it was made of.
 struct kept_manifest {
-    bool is_set;
-    struct vs_manifest_file entry; // sequence numbers are set per attempt
-    int32_t schema_id, spec_id;
+    bool is_deletes, is_merged; // is_merged: of manifests of the base, else of added files
+    int32_t spec_id, schema_id;
+    int format_version;
+    int64_t data_sequence_number;
+    struct vs_manifest_file entry; // sequence numbers and row ids are set per attempt
     size_t source_count;
     struct vs_str *sources; // paths of its files, or of the manifests merged into it
     size_t written_index;
@@ -38,20 +41,24 @@ struct vs_commit_state {
     unsigned attempt;
     unsigned manifest_number;
     int64_t snapshot_id; // 0: not chosen yet; the same for all attempts, since manifests name it
-    struct kept_manifest data, deletes;
-    struct kept_manifest merged[2]; // by content
+    struct kept_manifest *kept;
+    size_t kept_count, kept_capacity;
     struct written_file *written;
     size_t written_count, written_capacity;
 };
 
 struct commit_base {
-    const struct vs_table_metadata *metadata;
+    const struct vs_table_metadata *metadata; // the base with the intent's edits
     const struct vs_intent *intent;
+    const struct vs_snapshot *parent;   // NULL: the branch has none yet
     int64_t sequence_number;            // of the new snapshot
-    struct vs_manifest_file *manifests; // of the base's current snapshot
+    struct vs_manifest_file *manifests; // of the parent
     size_t manifest_count;
+    const struct vs_data_file *removed; // entries of the files that leave the table
+    size_t removed_count;
 };
 
+// ---- commit_state.c ----
 // Puts bytes below the table's metadata folder and remembers the key; a put of unknown outcome is
 // repeated, the name is ours alone.
 enum vs_status vs_commit_put(struct vs_commit_state *state,
@@ -61,15 +68,42 @@ enum vs_status vs_commit_put(struct vs_commit_state *state,
                              size_t *written_index_out,
                              struct vs_error *err);
 
+// ---- commit_rewrite.c ----
+// Entries of one manifest of the base, in state->scratch.
+enum vs_status vs_commit_read_manifest(struct vs_commit_state *state,
+                                       const struct commit_base *base,
+                                       const struct vs_manifest_file *manifest,
+                                       struct vs_data_file **files_out,
+                                       size_t *count_out,
+                                       struct vs_error *err);
+// Replaces the base's manifests that hold removed files by ones that mark them as deleted, and
+// fills base->removed. CONFLICT when one of the files is not live there. rewritten_out: per
+// manifest, whether it is new.
+enum vs_status vs_commit_remove_files(struct vs_commit_state *state,
+                                      struct commit_base *base,
+                                      bool **rewritten_out,
+                                      struct vs_error *err);
+
+// ---- commit_manifests.c ----
+// Writes one manifest under a new name and describes it; sequence numbers of inheriting entries
+// and row ids are left for the list.
+enum vs_status vs_commit_write_manifest(struct vs_commit_state *state,
+                                        const struct vs_manifest_write *spec,
+                                        struct vs_arena *arena,
+                                        struct vs_manifest_file *entry_out,
+                                        size_t *written_index_out,
+                                        struct vs_error *err);
 // Manifests of the new snapshot, newest first: added ones, then the base's, small ones merged when
 // there are many.
 enum vs_status vs_commit_manifests(struct vs_commit_state *state,
-                                   const struct commit_base *base,
+                                   struct commit_base *base,
                                    struct vs_manifest_file **entries_out,
                                    size_t *count_out,
                                    struct vs_error *err);
 
-// Summary of the new snapshot with all totals, in state->scratch.
+// ---- commit_summary.c ----
+// Summary of the new snapshot with all totals, in state->scratch. After vs_commit_manifests, which
+// finds out what is removed.
 enum vs_status vs_commit_summary(struct vs_commit_state *state,
                                  const struct commit_base *base,
                                  struct vs_pair **pairs_out,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Snapshot summaries (iceberg.md 1.2): what was added, and new totals = totals of the parent +
- * added.
+ * Snapshot summaries (iceberg.md 1.2): what was added and removed, and new totals = totals of the
+ * parent + added - removed.
  */
 #include "vecstore/iceberg/commit_internal.h"
+
+#include <stdlib.h>
 
 enum total {
     TOTAL_RECORDS,
@@ -26,29 +28,44 @@ static const char *const total_keys[TOTAL_COUNT] = {
 
 struct totals {
     int64_t of[TOTAL_COUNT];
+    int64_t vectors, position_files, equality_files; // of TOTAL_DELETE_FILES
 };
+
+static void add_to(int64_t *total, int64_t value)
+{
+    vs_ignore(__builtin_add_overflow(*total, value, total) ? VS_LIMIT : VS_OK);
+}
+
+static bool is_vector(const struct vs_data_file *file)
+{
+    return file->content == VS_CONTENT_POSITION_DELETES && file->content_offset >= 0;
+}
 
 static void count_file(struct totals *t, const struct vs_data_file *file)
 {
     int64_t *of = t->of;
-    vs_ignore(__builtin_add_overflow(of[TOTAL_SIZE], file->file_size, &of[TOTAL_SIZE]) ? VS_LIMIT
-                                                                                       : VS_OK);
+    // deletion vectors share a file: each counts with its own bytes
+    add_to(&of[TOTAL_SIZE],
+           is_vector(file) && file->content_size >= 0 ? file->content_size : file->file_size);
     switch (file->content) {
     case VS_CONTENT_DATA:
         of[TOTAL_DATA_FILES]++;
-        vs_ignore(__builtin_add_overflow(of[TOTAL_RECORDS], file->record_count, &of[TOTAL_RECORDS])
-                      ? VS_LIMIT
-                      : VS_OK);
+        add_to(&of[TOTAL_RECORDS], file->record_count);
         break;
     case VS_CONTENT_POSITION_DELETES:
-    case VS_CONTENT_EQUALITY_DELETES: {
-        enum total which = file->content == VS_CONTENT_POSITION_DELETES ? TOTAL_POSITION_DELETES
-                                                                        : TOTAL_EQUALITY_DELETES;
         of[TOTAL_DELETE_FILES]++;
-        vs_ignore(__builtin_add_overflow(of[which], file->record_count, &of[which]) ? VS_LIMIT
-                                                                                    : VS_OK);
+        add_to(&of[TOTAL_POSITION_DELETES], file->record_count);
+        if (is_vector(file)) {
+            t->vectors++;
+        } else {
+            t->position_files++;
+        }
         break;
-    }
+    case VS_CONTENT_EQUALITY_DELETES:
+        of[TOTAL_DELETE_FILES]++;
+        add_to(&of[TOTAL_EQUALITY_DELETES], file->record_count);
+        t->equality_files++;
+        break;
     }
 }
 
@@ -76,21 +93,16 @@ static enum vs_status count_totals(struct vs_commit_state *state,
                                    struct totals *t,
                                    struct vs_error *err)
 {
+    // base->manifests are those after the removal: what it removes is added again
     *t = (struct totals){0};
+    for (size_t i = 0; i < base->removed_count; i++) {
+        count_file(t, &base->removed[i]);
+    }
     for (size_t i = 0; i < base->manifest_count; i++) {
         const struct vs_manifest_file *manifest = &base->manifests[i];
         struct vs_data_file *files = NULL;
         size_t count = 0;
-        struct vs_buf bytes;
-        vs_buf_init(&bytes, state->env, VS_METADATA_MAX_BYTES);
-        enum vs_status status = vs_table_object_read(state->env, state->store, base->metadata,
-                                                     manifest->path, "manifest", &bytes, err);
-        if (status == VS_OK) {
-            status = vs_manifest_read(state->env, vs_buf_view(&bytes), "manifest", manifest,
-                                      &state->scratch, &files, &count, err);
-        }
-        vs_buf_clear(&bytes);
-        VS_TRY(status);
+        VS_TRY(vs_commit_read_manifest(state, base, manifest, &files, &count, err));
         for (size_t j = 0; j < count; j++) {
             if (files[j].status != VS_ENTRY_DELETED) {
                 count_file(t, &files[j]);
@@ -131,23 +143,162 @@ static void add_nonzero(struct summary *s, const char *key, int64_t value)
     }
 }
 
-static void add_added(struct summary *s, const struct vs_intent *intent, struct totals *added)
+// Names of what was added or removed, as Java's SnapshotSummary has them.
+static const char *const change_keys[2][9] = {
+    {"added-data-files", "added-records", "added-files-size", "added-delete-files",
+     "added-position-delete-files", "added-dvs", "added-equality-delete-files",
+     "added-position-deletes", "added-equality-deletes"},
+    {"deleted-data-files", "deleted-records", "removed-files-size", "removed-delete-files",
+     "removed-position-delete-files", "removed-dvs", "removed-equality-delete-files",
+     "removed-position-deletes", "removed-equality-deletes"},
+};
+
+static void add_changes(struct summary *s, const struct totals *t, const char *const *keys)
 {
+    const int64_t values[] = {t->of[TOTAL_DATA_FILES],
+                              t->of[TOTAL_RECORDS],
+                              t->of[TOTAL_SIZE],
+                              t->of[TOTAL_DELETE_FILES],
+                              t->position_files,
+                              t->vectors,
+                              t->equality_files,
+                              t->of[TOTAL_POSITION_DELETES],
+                              t->of[TOTAL_EQUALITY_DELETES]};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        add_nonzero(s, keys[i], values[i]);
+    }
+}
+
+// ---- partitions ----
+
+static enum vs_status append_value(struct vs_buf *key,
+                                   const struct vs_value *value,
+                                   struct vs_error *err)
+{
+    VS_TRY(vs_buf_append_byte(key, value->is_null ? 0 : 1, err));
+    if (value->is_null) {
+        return VS_OK;
+    }
+    bool is_text = value->kind == VS_KIND_STRING || value->kind == VS_KIND_BINARY ||
+                   value->kind == VS_KIND_FIXED || value->kind == VS_KIND_UUID;
+    if (is_text) {
+        uint64_t len = value->as.text.len;
+        VS_TRY(vs_buf_append(key, &len, sizeof len, err));
+        return vs_buf_append(key, value->as.text.ptr, value->as.text.len, err);
+    }
+    if (value->kind == VS_KIND_BOOLEAN) {
+        return vs_buf_append_byte(key, value->as.boolean, err);
+    }
+    return value->kind == VS_KIND_DECIMAL
+               ? vs_buf_append(key, &value->as.decimal, sizeof value->as.decimal, err)
+               : vs_buf_append(key, &value->as.integer, sizeof value->as.integer, err);
+}
+
+// Bytes that are equal for files of one partition.
+static enum vs_status partition_bytes(struct vs_commit_state *state,
+                                      const struct vs_data_file *file,
+                                      struct vs_str *out,
+                                      struct vs_error *err)
+{
+    struct vs_buf key;
+    vs_buf_init(&key, state->env, VS_METADATA_MAX_BYTES);
+    enum vs_status status = vs_buf_append(&key, &file->spec_id, sizeof file->spec_id, err);
+    for (size_t i = 0; status == VS_OK && i < file->partition_count; i++) {
+        status = append_value(&key, &file->partition[i], err);
+    }
+    if (status == VS_OK) {
+        *out = vs_arena_copy_str(&state->scratch, vs_buf_view(&key));
+        status = out->ptr != NULL ? VS_OK
+                                  : vs_fail(err, VS_NO_MEMORY, "no memory for a snapshot summary");
+    }
+    vs_buf_clear(&key);
+    return status;
+}
+
+static int compare_bytes(const void *a, const void *b)
+{
+    return vs_str_compare(*(const struct vs_str *)a, *(const struct vs_str *)b);
+}
+
+static enum vs_status count_partitions(struct vs_commit_state *state,
+                                       const struct commit_base *base,
+                                       int64_t *count_out,
+                                       struct vs_error *err)
+{
+    const struct vs_intent *intent = base->intent;
+    const struct vs_data_file *const lists[] = {intent->added_data, intent->added_deletes,
+                                                base->removed};
+    const size_t counts[] = {intent->added_data_count, intent->added_delete_count,
+                             base->removed_count};
+    size_t total = counts[0] + counts[1] + counts[2], n = 0;
+    struct vs_str *keys = vs_arena_alloc_array(&state->scratch, total, sizeof *keys);
+    if (keys == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "no memory for a snapshot summary");
+    }
+    for (size_t k = 0; k < 3; k++) {
+        for (size_t i = 0; i < counts[k]; i++) {
+            VS_TRY(partition_bytes(state, &lists[k][i], &keys[n], err));
+            n++;
+        }
+    }
+    if (n > 1) {
+        qsort(keys, n, sizeof *keys, compare_bytes);
+    }
+    *count_out = n > 0;
+    for (size_t i = 1; i < n; i++) {
+        *count_out += !vs_str_equal(keys[i], keys[i - 1]);
+    }
+    return VS_OK;
+}
+
+static enum vs_status add_partitions(struct vs_commit_state *state,
+                                     const struct commit_base *base,
+                                     struct summary *s,
+                                     struct vs_error *err)
+{
+    int64_t count;
+    VS_TRY(count_partitions(state, base, &count, err));
+    add_number(s, "changed-partition-count", count);
+    return VS_OK;
+}
+
+// ---- the summary ----
+
+static void count_changes(const struct commit_base *base,
+                          struct totals *added,
+                          struct totals *removed)
+{
+    const struct vs_intent *intent = base->intent;
     for (size_t i = 0; i < intent->added_data_count; i++) {
         count_file(added, &intent->added_data[i]);
     }
     for (size_t i = 0; i < intent->added_delete_count; i++) {
         count_file(added, &intent->added_deletes[i]);
     }
-    add_nonzero(s, "added-data-files", added->of[TOTAL_DATA_FILES]);
-    add_nonzero(s, "added-records", added->of[TOTAL_RECORDS]);
-    add_nonzero(s, "added-files-size", added->of[TOTAL_SIZE]);
-    add_nonzero(s, "added-delete-files", added->of[TOTAL_DELETE_FILES]);
-    add_nonzero(s, "added-position-delete-files",
-                added->of[TOTAL_DELETE_FILES]); // the only kind that is written
-    add_nonzero(s, "added-position-deletes", added->of[TOTAL_POSITION_DELETES]);
-    add_number(s, "changed-partition-count",
-               intent->added_data_count + intent->added_delete_count > 0 ? 1 : 0);
+    for (size_t i = 0; i < base->removed_count; i++) {
+        count_file(removed, &base->removed[i]);
+    }
+}
+
+// A total below zero comes from wrong totals of the parent: it is left out, as Java does, and the
+// next commit counts anew.
+static enum vs_status add_totals(struct summary *s,
+                                 const struct totals *totals,
+                                 const struct totals *added,
+                                 const struct totals *removed,
+                                 struct vs_error *err)
+{
+    for (size_t k = 0; k < TOTAL_COUNT; k++) {
+        int64_t sum;
+        if (__builtin_add_overflow(totals->of[k], added->of[k], &sum) ||
+            __builtin_sub_overflow(sum, removed->of[k], &sum)) {
+            return vs_fail(err, VS_CORRUPT, "%s of the table overflows", total_keys[k]);
+        }
+        if (sum >= 0) {
+            add_number(s, total_keys[k], sum);
+        }
+    }
+    return VS_OK;
 }
 
 enum vs_status vs_commit_summary(struct vs_commit_state *state,
@@ -158,26 +309,21 @@ enum vs_status vs_commit_summary(struct vs_commit_state *state,
 {
     const struct vs_intent *intent = base->intent;
     struct summary s = {.arena = &state->scratch};
-    struct totals totals = {0}, added = {0};
-    s.pairs = vs_arena_alloc_array(s.arena, intent->summary_count + 24, sizeof *s.pairs);
+    struct totals totals = {0}, added = {0}, removed = {0};
+    s.pairs = vs_arena_alloc_array(s.arena, intent->summary_count + 32, sizeof *s.pairs);
     if (s.pairs == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "no memory for a snapshot summary");
     }
-    const struct vs_snapshot *parent =
-        vs_table_snapshot(base->metadata, base->metadata->current_snapshot_id);
-    if (parent != NULL && !read_totals(parent, &totals)) {
+    if (base->parent != NULL && !read_totals(base->parent, &totals)) {
         VS_TRY(count_totals(state, base, &totals, err));
     }
     add_text(&s, VS_STR("operation"), vs_str_from_c(intent->operation));
     add_text(&s, VS_STR(VS_COMMIT_ID_KEY), vs_str_from_c(state->commit_text));
-    add_added(&s, intent, &added);
-    for (size_t k = 0; k < TOTAL_COUNT; k++) {
-        int64_t sum;
-        if (__builtin_add_overflow(totals.of[k], added.of[k], &sum)) {
-            return vs_fail(err, VS_CORRUPT, "%s of the table overflows", total_keys[k]);
-        }
-        add_number(&s, total_keys[k], sum);
-    }
+    count_changes(base, &added, &removed);
+    add_changes(&s, &added, change_keys[0]);
+    add_changes(&s, &removed, change_keys[1]);
+    VS_TRY(add_partitions(state, base, &s, err));
+    VS_TRY(add_totals(&s, &totals, &added, &removed, err));
     for (size_t i = 0; i < intent->summary_count; i++) {
         add_text(&s, intent->summary[i].key, intent->summary[i].value);
     }

@@ -53,6 +53,17 @@ struct vs_str vs_table_uri(const struct vs_table_metadata *metadata,
 // Two spellings of one location: scheme case, file:/ and file:///, s3a and s3n, trailing slashes.
 bool vs_location_equal(struct vs_str a, struct vs_str b);
 
+// ---- table_metadata_write.c ----
+// UNSUPPORTED with the way out for a table of a version that is only read.
+enum vs_status vs_table_check_writable(const struct vs_table_metadata *metadata,
+                                       struct vs_error *err);
+
+// ---- metadata_new.c ----
+// INVALID when a column has a type or a default that the format version does not have.
+enum vs_status vs_table_check_types(const struct vs_schema *schema,
+                                    int format_version,
+                                    struct vs_error *err);
+
 // ---- table_metadata.c ----
 enum vs_status vs_json_raw(const struct vs_json *value,
                            const struct vs_env *env,

@@ -3,6 +3,7 @@
  * Manifest lists: one Avro file per snapshot, read by field id (old writers use other names),
  * written as Java does.
  */
+#include "vecstore/base/checked.h"
 #include "vecstore/iceberg/iceberg_internal.h"
 #include "vecstore/iceberg/manifest_schema.h"
 
@@ -30,6 +31,15 @@ static int64_t i64_or(const struct vs_avro_value *record,
     int64_t value = absent;
     (void)vs_avro_to_i64(vs_avro_field(record, id, name), &value);
     return value;
+}
+
+// Java up to 1.4 used other names, which count where a file has no field ids.
+static int64_t count_or_null(const struct vs_avro_value *record,
+                             int32_t id,
+                             const char *name,
+                             const char *old_name)
+{
+    return i64_or(record, id, name, i64_or(record, id, old_name, -1));
 }
 
 static enum vs_status put_optional_bytes(struct vs_buf *out,
@@ -90,6 +100,48 @@ static enum vs_status keep_partitions(struct list_reader *r,
     return status;
 }
 
+static enum vs_status copy_bound(struct list_reader *r,
+                                 const struct vs_avro_value *value,
+                                 struct vs_str *out,
+                                 struct vs_error *err)
+{
+    struct vs_str bytes;
+    if (!vs_avro_to_bytes(value, &bytes)) {
+        return VS_OK;
+    }
+    *out = vs_arena_copy_str(r->arena, bytes);
+    return out->ptr != NULL ? VS_OK : no_memory(r->what, err);
+}
+
+static enum vs_status read_summaries(struct list_reader *r,
+                                     const struct vs_avro_value *value,
+                                     struct vs_manifest_file *m,
+                                     struct vs_error *err)
+{
+    if (value == NULL || value->node->type != VS_AVRO_ARRAY || value->count == 0) {
+        return VS_OK;
+    }
+    m->partitions = vs_arena_alloc_array(r->arena, value->count, sizeof *m->partitions);
+    if (m->partitions == NULL) {
+        return no_memory(r->what, err);
+    }
+    m->partition_count = value->count;
+    for (size_t i = 0; i < value->count; i++) {
+        const struct vs_avro_value *item = &value->as.items[i];
+        const struct vs_avro_value *has_null = vs_avro_field(item, 509, "contains_null");
+        const struct vs_avro_value *has_nan = vs_avro_field(item, 518, "contains_nan");
+        struct vs_partition_summary *s = &m->partitions[i];
+        s->contains_null = has_null == NULL || has_null->node->type != VS_AVRO_BOOLEAN ||
+                           has_null->as.integer != 0;
+        s->contains_nan = has_nan != NULL && has_nan->node->type == VS_AVRO_BOOLEAN
+                              ? has_nan->as.integer != 0
+                              : -1;
+        VS_TRY(copy_bound(r, vs_avro_field(item, 510, "lower_bound"), &s->lower_bound, err));
+        VS_TRY(copy_bound(r, vs_avro_field(item, 511, "upper_bound"), &s->upper_bound, err));
+    }
+    return VS_OK;
+}
+
 static enum vs_status read_entry(struct list_reader *r,
                                  const struct vs_avro_value *record,
                                  struct vs_manifest_file *m,
@@ -109,7 +161,9 @@ static enum vs_status read_entry(struct list_reader *r,
         return vs_fail(err, VS_CORRUPT, "%s: a manifest has partition spec %lld", r->what,
                        (long long)spec_id);
     }
-    if (vs_avro_field(record, 519, "key_metadata") != NULL) {
+    struct vs_str key_metadata = {NULL, 0};
+    if (vs_avro_to_bytes(vs_avro_field(record, 519, "key_metadata"), &key_metadata) &&
+        key_metadata.len > 0) {
         return vs_fail(err, VS_UNSUPPORTED, "%s: manifest %.*s is encrypted, which cannot be read",
                        r->what, VS_STR_ARG(path));
     }
@@ -121,17 +175,22 @@ static enum vs_status read_entry(struct list_reader *r,
         .sequence_number = i64_or(record, 515, "sequence_number", 0),
         .min_sequence_number = i64_or(record, 516, "min_sequence_number", 0),
         .added_snapshot_id = i64_or(record, 503, "added_snapshot_id", VS_NO_SNAPSHOT),
-        .added_files = i64_or(record, 504, "added_files_count", -1),
-        .existing_files = i64_or(record, 505, "existing_files_count", -1),
-        .deleted_files = i64_or(record, 506, "deleted_files_count", -1),
+        .added_files = count_or_null(record, 504, "added_files_count", "added_data_files_count"),
+        .existing_files =
+            count_or_null(record, 505, "existing_files_count", "existing_data_files_count"),
+        .deleted_files =
+            count_or_null(record, 506, "deleted_files_count", "deleted_data_files_count"),
         .added_rows = i64_or(record, 512, "added_rows_count", -1),
         .existing_rows = i64_or(record, 513, "existing_rows_count", -1),
         .deleted_rows = i64_or(record, 514, "deleted_rows_count", -1),
+        .first_row_id = i64_or(record, 520, "first_row_id", -1),
     };
     if (m->path.ptr == NULL) {
         return no_memory(r->what, err);
     }
-    return keep_partitions(r, vs_avro_field(record, 507, "partitions"), &m->partitions_raw, err);
+    const struct vs_avro_value *partitions = vs_avro_field(record, 507, "partitions");
+    VS_TRY(read_summaries(r, partitions, m, err));
+    return keep_partitions(r, partitions, &m->partitions_raw, err);
 }
 
 static enum vs_status grow(struct list_reader *r, struct vs_error *err)
@@ -207,6 +266,7 @@ static enum vs_status put_longs(struct vs_buf *out,
 
 static enum vs_status put_entry(struct vs_buf *out,
                                 const struct vs_manifest_file *m,
+                                int format_version,
                                 struct vs_error *err)
 {
     // Counts are required in version 2; an unknown one must not read as "none" (readers skip empty
@@ -233,16 +293,21 @@ static enum vs_status put_entry(struct vs_buf *out,
         VS_TRY(vs_avro_put_long(out, 1, err));
         VS_TRY(vs_buf_append_str(out, m->partitions_raw, err));
     }
-    return vs_avro_put_long(out, 0, err); // key_metadata
+    VS_TRY(vs_avro_put_long(out, 0, err)); // key_metadata
+    if (format_version < 3) {
+        return VS_OK;
+    }
+    bool has_rows = m->content == 0 && m->first_row_id >= 0;
+    VS_TRY(vs_avro_put_long(out, has_rows, err));
+    return has_rows ? vs_avro_put_long(out, m->first_row_id, err) : VS_OK;
 }
 
-static enum vs_status write_list(struct vs_avro_writer *writer,
-                                 const struct vs_manifest_file *entries,
-                                 size_t count,
-                                 struct vs_error *err)
+static enum vs_status write_entries(struct vs_avro_writer *writer,
+                                    const struct vs_manifest_list_write *list,
+                                    struct vs_error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        VS_TRY(put_entry(&writer->block, &entries[i], err));
+    for (size_t i = 0; i < list->count; i++) {
+        VS_TRY(put_entry(&writer->block, &list->entries[i], list->format_version, err));
         VS_TRY(vs_avro_writer_end_record(writer, err));
     }
     return vs_avro_writer_finish(writer, err);
@@ -254,42 +319,74 @@ static struct vs_str number_text(char *text, size_t size, int64_t value)
     return (struct vs_str){text, len > 0 ? (size_t)len : 0};
 }
 
+static enum vs_status begin_list(struct vs_avro_writer *writer,
+                                 const struct vs_manifest_list_write *list,
+                                 struct vs_str avro,
+                                 struct vs_str iceberg,
+                                 struct vs_buf *out,
+                                 struct vs_error *err)
+{
+    char id[24], parent[24], sequence[24], row[24];
+    const struct vs_avro_header header[] = {
+        {"snapshot-id", number_text(id, sizeof id, list->snapshot_id)},
+        {"parent-snapshot-id", list->parent_id == VS_NO_SNAPSHOT
+                                   ? VS_STR("null")
+                                   : number_text(parent, sizeof parent, list->parent_id)},
+        {"sequence-number", number_text(sequence, sizeof sequence, list->sequence_number)},
+        {"format-version", list->format_version >= 3 ? VS_STR("3") : VS_STR("2")},
+        {"iceberg.schema", iceberg},
+        {"first-row-id", number_text(row, sizeof row, list->first_row_id)},
+    };
+    size_t count = sizeof header / sizeof header[0];
+    return vs_avro_writer_init(writer, out, avro, header,
+                               list->format_version >= 3 ? count : count - 1, err);
+}
+
 enum vs_status vs_manifest_list_write_bytes(const struct vs_env *env,
-                                            const struct vs_manifest_file *entries,
-                                            size_t count,
-                                            int64_t snapshot_id,
-                                            int64_t parent_id,
-                                            int64_t sequence_number,
+                                            const struct vs_manifest_list_write *list,
                                             struct vs_buf *out,
                                             struct vs_error *err)
 {
-    char id_text[24], parent_text[24], sequence_text[24];
     struct vs_buf avro, iceberg;
     struct vs_avro_writer writer = {0};
+    const struct vs_manifest_shape shape = {.format_version = list->format_version};
     vs_buf_init(&avro, env, VS_METADATA_MAX_BYTES);
     vs_buf_init(&iceberg, env, VS_METADATA_MAX_BYTES);
-    enum vs_status status = vs_manifest_schema_format(VS_MANIFEST_LIST_AVRO, &avro, err);
+    enum vs_status status = vs_manifest_schema_format(VS_MANIFEST_LIST_AVRO, &shape, &avro, err);
     if (status == VS_OK) {
-        status = vs_manifest_schema_format(VS_MANIFEST_LIST_ICEBERG, &iceberg, err);
+        status = vs_manifest_schema_format(VS_MANIFEST_LIST_ICEBERG, &shape, &iceberg, err);
     }
     if (status == VS_OK) {
-        const struct vs_avro_header header[] = {
-            {"snapshot-id", number_text(id_text, sizeof id_text, snapshot_id)},
-            {"parent-snapshot-id", parent_id == VS_NO_SNAPSHOT
-                                       ? VS_STR("null")
-                                       : number_text(parent_text, sizeof parent_text, parent_id)},
-            {"sequence-number", number_text(sequence_text, sizeof sequence_text, sequence_number)},
-            {"format-version", VS_STR("2")},
-            {"iceberg.schema", vs_buf_view(&iceberg)},
-        };
-        status = vs_avro_writer_init(&writer, out, vs_buf_view(&avro), header,
-                                     sizeof header / sizeof header[0], err);
+        status = begin_list(&writer, list, vs_buf_view(&avro), vs_buf_view(&iceberg), out, err);
     }
     if (status == VS_OK) {
-        status = write_list(&writer, entries, count, err);
+        status = write_entries(&writer, list, err);
     }
     vs_avro_writer_clear(&writer);
     vs_buf_clear(&iceberg);
     vs_buf_clear(&avro);
     return status;
+}
+
+enum vs_status vs_manifest_list_assign_rows(struct vs_manifest_file *entries,
+                                            size_t count,
+                                            int64_t first_row_id,
+                                            int64_t *added_rows_out,
+                                            struct vs_error *err)
+{
+    int64_t next = first_row_id;
+    for (size_t i = 0; i < count; i++) {
+        struct vs_manifest_file *m = &entries[i];
+        if (m->content != 0 || m->first_row_id >= 0) {
+            continue;
+        }
+        int64_t added = m->added_rows > 0 ? m->added_rows : 0;
+        int64_t existing = m->existing_rows > 0 ? m->existing_rows : 0;
+        m->first_row_id = next;
+        if (!vs_add_i64(next, added, &next) || !vs_add_i64(next, existing, &next)) {
+            return vs_fail(err, VS_LIMIT, "the table's row ids are used up");
+        }
+    }
+    *added_rows_out = next - first_row_id;
+    return VS_OK;
 }

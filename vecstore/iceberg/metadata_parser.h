@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Shared by table_metadata.c (the document) and metadata_parts.c (snapshots, logs, refs,
- * statistics) only.
+ * Shared by table_metadata.c (the document), metadata_specs.c (specs, orders) and
+ * metadata_parts.c (snapshots, logs, refs, statistics) only.
  */
 #ifndef VS_ICEBERG_METADATA_PARSER_H
 #define VS_ICEBERG_METADATA_PARSER_H
@@ -61,7 +61,16 @@ enum vs_status vs_metadata_i64(const struct metadata_parser *p,
                                int64_t *out,
                                struct vs_error *err);
 
+// A member that has to be there.
+enum vs_status vs_metadata_i32(const struct metadata_parser *p,
+                               const struct vs_json *object,
+                               const char *key,
+                               int32_t *out,
+                               struct vs_error *err);
+
 // ---- parts of the document ----
+enum vs_status vs_metadata_specs(const struct metadata_parser *p, struct vs_error *err);
+enum vs_status vs_metadata_orders(const struct metadata_parser *p, struct vs_error *err);
 enum vs_status vs_metadata_snapshots(const struct metadata_parser *p, struct vs_error *err);
 enum vs_status vs_metadata_log(const struct metadata_parser *p,
                                const char *key,

@@ -163,15 +163,17 @@ static enum vs_status parse_snapshot(const struct metadata_parser *p,
 {
     static const char *const known[] = {"snapshot-id",  "parent-snapshot-id", "sequence-number",
                                         "timestamp-ms", "manifest-list",      "schema-id",
-                                        "summary"};
+                                        "summary",      "first-row-id",       "added-rows"};
     struct vs_table_metadata *m = p->m;
     int64_t schema_id = -1;
-    *s = (struct vs_snapshot){.parent_id = VS_NO_SNAPSHOT};
+    *s = (struct vs_snapshot){.parent_id = VS_NO_SNAPSHOT, .first_row_id = -1, .added_rows = -1};
     VS_TRY(vs_json_need_i64(json, "snapshot-id", p->what, &s->snapshot_id, err));
     VS_TRY(vs_metadata_i64(p, json, "parent-snapshot-id", &s->parent_id, err));
     VS_TRY(vs_json_need_i64(json, "timestamp-ms", p->what, &s->timestamp_ms, err));
     VS_TRY(vs_metadata_i64(p, json, "sequence-number", &s->sequence_number, err));
     VS_TRY(vs_metadata_i64(p, json, "schema-id", &schema_id, err));
+    VS_TRY(vs_metadata_i64(p, json, "first-row-id", &s->first_row_id, err));
+    VS_TRY(vs_metadata_i64(p, json, "added-rows", &s->added_rows, err));
     s->schema_id = schema_id >= 0 && schema_id <= INT32_MAX ? (int32_t)schema_id : -1;
     struct vs_str list;
     if (vs_json_to_str(vs_json_get(json, "manifest-list"), &list)) {
@@ -257,7 +259,7 @@ enum vs_status vs_metadata_refs(const struct metadata_parser *p, struct vs_error
     struct vs_table_metadata *m = p->m;
     const struct vs_json *refs = vs_json_get(p->root, "refs"), *item;
     if (!vs_metadata_is_present(refs)) {
-        return VS_OK;
+        return VS_OK; // vs_metadata_check_current makes main
     }
     if (!vs_json_is(refs, VS_JSON_OBJECT)) {
         return vs_fail(err, VS_CORRUPT, "%s: 'refs' is %s, expected an object", p->what,

@@ -3,9 +3,9 @@
 
 #include "vecstore/base/bytes.h"
 
-enum key_tag { TAG_NONE = 0, TAG_INT = 1, TAG_BITS32 = 2, TAG_BITS64 = 3, TAG_BYTES = 4 };
+#include <math.h>
 
-#define MAX_KEY_BYTES ((size_t)1 << 24)
+enum key_tag { TAG_NONE = 0, TAG_INT = 1, TAG_BITS32 = 2, TAG_BITS64 = 3, TAG_BYTES = 4 };
 
 static enum vs_status append_u32(struct vs_buf *out, uint32_t value, struct vs_error *err)
 {
@@ -21,65 +21,67 @@ static enum vs_status append_u64(struct vs_buf *out, uint64_t value, struct vs_e
     return vs_buf_append(out, bytes, sizeof bytes, err);
 }
 
-static enum vs_status append_value(struct vs_buf *out,
-                                   const struct vs_avro_value *value,
-                                   const char *what,
-                                   struct vs_error *err)
+static enum vs_status append_bytes(struct vs_buf *out, struct vs_str bytes, struct vs_error *err)
 {
-    switch (value->node->type) {
-    case VS_AVRO_NULL:
-        return vs_buf_append_byte(out, TAG_NONE, err);
-    case VS_AVRO_BOOLEAN:
-    case VS_AVRO_INT:
-    case VS_AVRO_LONG:
-        VS_TRY(vs_buf_append_byte(out, TAG_INT, err));
-        return append_u64(out, (uint64_t)value->as.integer, err);
-    case VS_AVRO_FLOAT:
-        VS_TRY(vs_buf_append_byte(out, TAG_BITS32, err));
-        return append_u32(out, (uint32_t)value->as.bits, err);
-    case VS_AVRO_DOUBLE:
-        VS_TRY(vs_buf_append_byte(out, TAG_BITS64, err));
-        return append_u64(out, value->as.bits, err);
-    case VS_AVRO_BYTES:
-    case VS_AVRO_STRING:
-    case VS_AVRO_FIXED:
-        VS_TRY(vs_buf_append_byte(out, TAG_BYTES, err));
-        VS_TRY(append_u32(out, (uint32_t)value->as.bytes.len, err));
-        return vs_buf_append_str(out, value->as.bytes, err);
-    case VS_AVRO_RECORD:
-    case VS_AVRO_ENUM:
-    case VS_AVRO_ARRAY:
-    case VS_AVRO_MAP:
-    case VS_AVRO_UNION:
-        break;
-    }
-    return vs_fail(err, VS_UNSUPPORTED, "%s: a partition value is a %s", what,
-                   vs_avro_type_name(value->node->type));
+    VS_TRY(vs_buf_append_byte(out, TAG_BYTES, err));
+    VS_TRY(append_u32(out, (uint32_t)bytes.len, err));
+    return vs_buf_append_str(out, bytes, err);
 }
 
-enum vs_status vs_partition_key_encode(struct vs_arena *arena,
-                                       const struct vs_avro_value *partition,
-                                       const char *what,
-                                       struct vs_str *key_out,
+static enum vs_status append_value(struct vs_buf *out,
+                                   const struct vs_value *value,
+                                   struct vs_error *err)
+{
+    uint8_t bytes[16];
+    if (value->is_null) {
+        return vs_buf_append_byte(out, TAG_NONE, err);
+    }
+    switch (value->kind) {
+    case VS_KIND_BOOLEAN:
+        VS_TRY(vs_buf_append_byte(out, TAG_INT, err));
+        return append_u64(out, value->as.boolean, err);
+    case VS_KIND_INT:
+    case VS_KIND_LONG:
+    case VS_KIND_DATE:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP:
+    case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
+        VS_TRY(vs_buf_append_byte(out, TAG_INT, err));
+        return append_u64(out, (uint64_t)value->as.integer, err);
+    case VS_KIND_FLOAT:
+    case VS_KIND_DOUBLE:
+        vs_store_f64le(bytes, isnan(value->as.real) ? (double)NAN : value->as.real);
+        VS_TRY(vs_buf_append_byte(out, TAG_BITS64, err));
+        return vs_buf_append(out, bytes, 8, err);
+    case VS_KIND_STRING:
+    case VS_KIND_BINARY:
+    case VS_KIND_UUID:
+    case VS_KIND_FIXED:
+        return append_bytes(out, value->as.text, err);
+    case VS_KIND_DECIMAL: {
+        size_t len = vs_decimal_store_be_minimal(value->as.decimal, bytes);
+        return append_bytes(out, (struct vs_str){(const char *)bytes, len}, err);
+    }
+    case VS_KIND_LIST:
+    case VS_KIND_OTHER:
+        break;
+    }
+    return vs_fail(err, VS_INTERNAL, "a partition value is a %s", vs_kind_name(value->kind));
+}
+
+enum vs_status vs_partition_key_encode(struct vs_buf *out,
+                                       const struct vs_field *fields,
+                                       const struct vs_value *values,
+                                       size_t count,
                                        struct vs_error *err)
 {
-    struct vs_buf key;
-    vs_buf_init(&key, arena->env, MAX_KEY_BYTES);
-    enum vs_status status = VS_OK;
-    for (size_t i = 0; status == VS_OK && i < partition->count; i++) {
-        status = append_u32(&key, (uint32_t)partition->node->fields[i].field_id, err);
-        if (status == VS_OK) {
-            status = append_value(&key, &partition->as.items[i], what, err);
-        }
+    for (size_t i = 0; i < count; i++) {
+        VS_TRY(append_u32(out, (uint32_t)fields[i].id, err));
+        VS_TRY(append_value(out, &values[i], err));
     }
-    if (status == VS_OK) {
-        *key_out = vs_arena_copy_str(arena, vs_buf_view(&key));
-        status = key_out->ptr != NULL
-                     ? VS_OK
-                     : vs_fail(err, VS_NO_MEMORY, "%s: no memory for a partition", what);
-    }
-    vs_buf_clear(&key);
-    return status;
+    return VS_OK;
 }
 
 struct key_field {
@@ -127,6 +129,9 @@ static bool to_value(const struct key_field *f, const struct vs_field *field, st
     case VS_KIND_DATE:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         out->as.integer = (int64_t)f->bits;
         return f->tag == TAG_INT;
     case VS_KIND_FLOAT:
@@ -138,6 +143,7 @@ static bool to_value(const struct key_field *f, const struct vs_field *field, st
     }
     case VS_KIND_STRING:
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
         out->as.text = f->bytes;
         return f->tag == TAG_BYTES;
     case VS_KIND_UUID:

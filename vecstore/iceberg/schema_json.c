@@ -19,22 +19,34 @@ static bool read_number(struct vs_str *text, char end, int most, uint8_t *out)
     return true;
 }
 
-// False: a type that is carried, not read.
-static bool parse_primitive(struct vs_str text,
-                            enum vs_kind *kind,
-                            uint8_t *precision,
-                            uint8_t *scale)
+static bool has_plain_name(int kind)
 {
-    for (int k = 0; k < VS_KIND_DECIMAL; k++) {
-        if (vs_str_equal_c(text, vs_kind_name((enum vs_kind)k))) {
+    return kind != VS_KIND_DECIMAL && kind != VS_KIND_FIXED && kind != VS_KIND_LIST &&
+           kind != VS_KIND_OTHER;
+}
+
+// False: a type that is carried, not read. Fills precision, scale and fixed_length of the field.
+static bool parse_primitive(struct vs_str text, enum vs_kind *kind, struct vs_field *field)
+{
+    for (int k = 0; k < VS_KIND_COUNT; k++) {
+        if (has_plain_name(k) && vs_str_equal_c(text, vs_kind_name((enum vs_kind)k))) {
             *kind = (enum vs_kind)k;
             return true;
         }
     }
+    uint64_t length = 0;
+    if (vs_str_starts_with(text, VS_STR("fixed[")) && vs_str_ends_with(text, VS_STR("]")) &&
+        vs_parse_u64(vs_str_trim((struct vs_str){text.ptr + 6, text.len - 7}), &length, NULL) ==
+            VS_OK &&
+        length > 0 && length <= INT32_MAX) {
+        field->fixed_length = (uint32_t)length;
+        *kind = VS_KIND_FIXED;
+        return true;
+    }
     if (vs_str_starts_with(text, VS_STR("decimal("))) {
         struct vs_str rest = {text.ptr + 8, text.len - 8};
-        if (read_number(&rest, ',', 38, precision) && read_number(&rest, ')', 38, scale) &&
-            rest.len == 0 && *precision > 0) {
+        if (read_number(&rest, ',', 38, &field->precision) &&
+            read_number(&rest, ')', 38, &field->scale) && rest.len == 0 && field->precision > 0) {
             *kind = VS_KIND_DECIMAL;
             return true;
         }
@@ -81,7 +93,7 @@ static enum vs_status parse_type(const struct vs_json *type,
 {
     struct vs_str text;
     if (vs_json_to_str(type, &text)) {
-        if (parse_primitive(text, &field->kind, &field->precision, &field->scale)) {
+        if (parse_primitive(text, &field->kind, field)) {
             return VS_OK;
         }
         return other_type(type, arena, field, err);
@@ -93,7 +105,7 @@ static enum vs_status parse_type(const struct vs_json *type,
     struct vs_str element;
     if (vs_json_to_str(vs_json_get(type, "type"), &text) && vs_str_equal_c(text, "list") &&
         vs_json_to_str(vs_json_get(type, "element"), &element) &&
-        parse_primitive(element, &field->element_kind, &field->precision, &field->scale)) {
+        parse_primitive(element, &field->element_kind, field)) {
         field->kind = VS_KIND_LIST;
         VS_TRY(parse_id(type, "element-id", what, &field->element_id, err));
         if (!vs_json_to_bool(vs_json_get(type, "element-required"), &field->element_required)) {
@@ -103,6 +115,18 @@ static enum vs_status parse_type(const struct vs_json *type,
         return VS_OK;
     }
     return other_type(type, arena, field, err);
+}
+
+// A default value as it stands; absent and null are none.
+static enum vs_status parse_default(const struct vs_json *value,
+                                    struct vs_arena *arena,
+                                    struct vs_str *raw_out,
+                                    struct vs_error *err)
+{
+    if (value == NULL || vs_json_is(value, VS_JSON_NULL)) {
+        return VS_OK;
+    }
+    return vs_json_raw(value, arena->env, arena, raw_out, err);
 }
 
 static enum vs_status parse_field(const struct vs_json *json,
@@ -129,6 +153,10 @@ static enum vs_status parse_field(const struct vs_json *json,
             return vs_fail(err, VS_NO_MEMORY, "%s: no memory for the schema", what);
         }
     }
+    VS_TRY(parse_default(vs_json_get(json, "initial-default"), arena, &field->initial_default_json,
+                         err));
+    VS_TRY(
+        parse_default(vs_json_get(json, "write-default"), arena, &field->write_default_json, err));
     return parse_type(vs_json_get(json, "type"), what, arena, field, err);
 }
 
@@ -226,14 +254,18 @@ enum vs_status vs_iceberg_schema_parse(const struct vs_json *json,
     return VS_OK;
 }
 
-static void write_primitive(struct vs_json_writer *w, enum vs_kind kind, int precision, int scale)
+static void write_primitive(struct vs_json_writer *w,
+                            enum vs_kind kind,
+                            const struct vs_field *field)
 {
-    if (kind != VS_KIND_DECIMAL) {
+    if (kind != VS_KIND_DECIMAL && kind != VS_KIND_FIXED) {
         vs_jw_c(w, vs_kind_name(kind));
         return;
     }
     char text[32];
-    int len = snprintf(text, sizeof text, "decimal(%d, %d)", precision, scale);
+    int len = kind == VS_KIND_FIXED
+                  ? snprintf(text, sizeof text, "fixed[%u]", (unsigned)field->fixed_length)
+                  : snprintf(text, sizeof text, "decimal(%d, %d)", field->precision, field->scale);
     vs_jw_str(w, (struct vs_str){text, (size_t)len});
 }
 
@@ -248,7 +280,7 @@ static void write_type(struct vs_json_writer *w, const struct vs_field *field)
         return;
     }
     if (field->kind != VS_KIND_LIST) {
-        write_primitive(w, field->kind, field->precision, field->scale);
+        write_primitive(w, field->kind, field);
         return;
     }
     vs_jw_object_begin(w);
@@ -257,7 +289,7 @@ static void write_type(struct vs_json_writer *w, const struct vs_field *field)
     vs_jw_key(w, "element-id");
     vs_jw_i64(w, field->element_id);
     vs_jw_key(w, "element");
-    write_primitive(w, field->element_kind, field->precision, field->scale);
+    write_primitive(w, field->element_kind, field);
     vs_jw_key(w, "element-required");
     vs_jw_bool(w, field->element_required);
     vs_jw_object_end(w);
@@ -294,6 +326,14 @@ void vs_iceberg_schema_write(struct vs_json_writer *w, const struct vs_schema *s
         if (field->doc.len > 0) {
             vs_jw_key(w, "doc");
             vs_jw_str(w, field->doc);
+        }
+        if (field->initial_default_json.len > 0) {
+            vs_jw_key(w, "initial-default");
+            vs_jw_raw(w, field->initial_default_json);
+        }
+        if (field->write_default_json.len > 0) {
+            vs_jw_key(w, "write-default");
+            vs_jw_raw(w, field->write_default_json);
         }
         vs_jw_object_end(w);
     }

@@ -93,6 +93,17 @@ struct vs_str vs_table_property(const struct vs_table_metadata *metadata, const 
     return (struct vs_str){NULL, 0};
 }
 
+const struct vs_partition_spec *vs_table_spec(const struct vs_table_metadata *metadata,
+                                              int32_t spec_id)
+{
+    for (size_t i = 0; i < metadata->spec_count; i++) {
+        if (metadata->specs[i].spec_id == spec_id) {
+            return &metadata->specs[i];
+        }
+    }
+    return NULL;
+}
+
 const struct vs_statistics *vs_table_statistics(const struct vs_table_metadata *metadata,
                                                 int64_t snapshot_id)
 {

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define MAX_LOCATION 2048
-#define FIRST_PARTITION_ID 1000
 
 enum vs_status vs_json_raw(const struct vs_json *value,
                            const struct vs_env *env,
@@ -29,21 +28,6 @@ enum vs_status vs_json_raw(const struct vs_json *value,
     }
     vs_buf_clear(&text);
     return status;
-}
-
-static enum vs_status need_i32(const struct metadata_parser *p,
-                               const struct vs_json *object,
-                               const char *key,
-                               int32_t *out,
-                               struct vs_error *err)
-{
-    int64_t value;
-    VS_TRY(vs_json_need_i64(object, key, p->what, &value, err));
-    if (value < INT32_MIN || value > INT32_MAX) {
-        return vs_fail(err, VS_CORRUPT, "%s: '%s' does not fit in 32 bits", p->what, key);
-    }
-    *out = (int32_t)value;
-    return VS_OK;
 }
 
 // ---- parts ----
@@ -88,113 +72,14 @@ static enum vs_status parse_schemas(const struct metadata_parser *p, struct vs_e
     }
     if (m->format_version == 1 && vs_json_get(p->root, "current-schema-id") == NULL &&
         single != NULL) {
-        VS_TRY(need_i32(p, single, "schema-id", &m->current_schema_id, err));
+        VS_TRY(vs_metadata_i32(p, single, "schema-id", &m->current_schema_id, err));
     } else {
-        VS_TRY(need_i32(p, p->root, "current-schema-id", &m->current_schema_id, err));
+        VS_TRY(vs_metadata_i32(p, p->root, "current-schema-id", &m->current_schema_id, err));
     }
     if (vs_table_current_schema(m) == NULL) {
         return vs_fail(err, VS_CORRUPT,
                        "%s: current-schema-id is %d, but the table has no such schema", p->what,
                        m->current_schema_id);
-    }
-    return VS_OK;
-}
-
-// v1 has one spec, as a bare list of fields.
-static enum vs_status parse_single_spec(const struct metadata_parser *p, struct vs_error *err)
-{
-    struct vs_table_metadata *m = p->m;
-    const struct vs_json *fields;
-    VS_TRY(vs_json_need(p->root, "partition-spec", VS_JSON_ARRAY, p->what, &fields, err));
-    struct vs_str text;
-    VS_TRY(vs_metadata_raw(p, fields, &text, err));
-    m->partition_specs_json =
-        vs_arena_printf(&m->arena, "[{\"spec-id\":0,\"fields\":%s}]", text.ptr);
-    if (m->partition_specs_json.ptr == NULL) {
-        return vs_metadata_no_memory(p, err);
-    }
-    m->default_spec_id = 0;
-    m->is_partitioned = vs_json_count(fields) > 0;
-    m->last_partition_id = FIRST_PARTITION_ID - 1 + (int32_t)vs_json_count(fields);
-    return VS_OK;
-}
-
-static int32_t last_partition_id(const struct vs_json *specs)
-{
-    int64_t last = FIRST_PARTITION_ID - 1, id;
-    struct vs_json_iter spec_iter, iter;
-    const struct vs_json *spec, *field;
-    vs_json_iter_init(&spec_iter, specs);
-    while (vs_json_iter_next(&spec_iter, NULL, &spec)) {
-        vs_json_iter_init(&iter, vs_json_get(spec, "fields"));
-        while (vs_json_iter_next(&iter, NULL, &field)) {
-            if (vs_json_to_i64(vs_json_get(field, "field-id"), &id) && id > last &&
-                id <= INT32_MAX) {
-                last = id;
-            }
-        }
-    }
-    return (int32_t)last;
-}
-
-static enum vs_status parse_specs(const struct metadata_parser *p, struct vs_error *err)
-{
-    struct vs_table_metadata *m = p->m;
-    const struct vs_json *specs;
-    VS_TRY(vs_metadata_array(p, p->root, "partition-specs", &specs, err));
-    if (specs == NULL && m->format_version == 1) {
-        return parse_single_spec(p, err);
-    }
-    if (specs == NULL || vs_json_count(specs) == 0) {
-        return vs_fail(err, VS_CORRUPT, "%s: the table has no partition-specs", p->what);
-    }
-    VS_TRY(vs_metadata_raw(p, specs, &m->partition_specs_json, err));
-    bool has_default = vs_json_get(p->root, "default-spec-id") != NULL;
-    if (has_default || m->format_version > 1) {
-        VS_TRY(need_i32(p, p->root, "default-spec-id", &m->default_spec_id, err));
-    }
-    struct vs_json_iter iter;
-    const struct vs_json *spec;
-    bool found = false;
-    vs_json_iter_init(&iter, specs);
-    while (vs_json_iter_next(&iter, NULL, &spec)) {
-        int32_t id;
-        const struct vs_json *fields;
-        VS_TRY(need_i32(p, spec, "spec-id", &id, err));
-        VS_TRY(vs_json_need(spec, "fields", VS_JSON_ARRAY, p->what, &fields, err));
-        if (has_default || m->format_version > 1 ? id == m->default_spec_id
-                                                 : !found || id > m->default_spec_id) {
-            m->default_spec_id = id;
-            m->is_partitioned = vs_json_count(fields) > 0;
-            found = true;
-        }
-    }
-    if (!found) {
-        return vs_fail(err, VS_CORRUPT, "%s: default-spec-id is %d, but the table has no such spec",
-                       p->what, m->default_spec_id);
-    }
-    if (m->format_version > 1 || vs_json_get(p->root, "last-partition-id") != NULL) {
-        return need_i32(p, p->root, "last-partition-id", &m->last_partition_id, err);
-    }
-    m->last_partition_id = last_partition_id(specs);
-    return VS_OK;
-}
-
-static enum vs_status parse_orders(const struct metadata_parser *p, struct vs_error *err)
-{
-    struct vs_table_metadata *m = p->m;
-    const struct vs_json *orders;
-    VS_TRY(vs_metadata_array(p, p->root, "sort-orders", &orders, err));
-    if (orders == NULL && m->format_version == 1) {
-        return vs_metadata_copy_str(p, VS_STR("[{\"order-id\":0,\"fields\":[]}]"),
-                                    &m->sort_orders_json, err);
-    }
-    if (orders == NULL || vs_json_count(orders) == 0) {
-        return vs_fail(err, VS_CORRUPT, "%s: the table has no sort-orders", p->what);
-    }
-    VS_TRY(vs_metadata_raw(p, orders, &m->sort_orders_json, err));
-    if (m->format_version > 1 || vs_json_get(p->root, "default-sort-order-id") != NULL) {
-        return need_i32(p, p->root, "default-sort-order-id", &m->default_sort_order_id, err);
     }
     return VS_OK;
 }
@@ -213,19 +98,12 @@ static enum vs_status check_version(const struct metadata_parser *p, struct vs_e
                        p->what);
     }
     VS_TRY(vs_json_need_i64(p->root, "format-version", p->what, &version, err));
-    if (version == 3) {
-        return vs_fail(
-            err, VS_UNSUPPORTED,
-            "%s: the table has Iceberg format version 3, and this program reads versions 1 and 2; "
-            "write the table with property format-version = 2, or copy it into a version 2 table",
-            p->what);
-    }
-    if (version != 1 && version != 2) {
+    if (version < 1 || version > VS_FORMAT_VERSION_MAX) {
         return vs_fail(err, VS_UNSUPPORTED,
-                       "%s: the table has Iceberg format version %lld, and this program reads "
-                       "versions 1 and 2; "
-                       "copy it into a version 2 table with a newer engine",
-                       p->what, (long long)version);
+                       "%s: the table has Iceberg format version %lld, and this program knows "
+                       "versions 1 to %d; read it with a newer engine, or copy it into a version "
+                       "2 table with one",
+                       p->what, (long long)version, VS_FORMAT_VERSION_MAX);
     }
     p->m->format_version = (int)version;
     return VS_OK;
@@ -253,10 +131,33 @@ static enum vs_status parse_identity(const struct metadata_parser *p, struct vs_
     }
     VS_TRY(vs_metadata_copy_str(p, text, &m->location, err));
     VS_TRY(vs_json_need_i64(p->root, "last-updated-ms", p->what, &m->last_updated_ms, err));
-    VS_TRY(need_i32(p, p->root, "last-column-id", &m->last_column_id, err));
+    VS_TRY(vs_metadata_i32(p, p->root, "last-column-id", &m->last_column_id, err));
     if (m->format_version > 1) {
         return vs_json_need_i64(p->root, "last-sequence-number", p->what, &m->last_sequence_number,
                                 err);
+    }
+    return VS_OK;
+}
+
+// Required since version 3; where a writer left it out, ids go on behind those of the snapshots.
+static enum vs_status parse_next_row_id(const struct metadata_parser *p, struct vs_error *err)
+{
+    struct vs_table_metadata *m = p->m;
+    int64_t behind = 0, end;
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        const struct vs_snapshot *s = &m->snapshots[i];
+        if (s->first_row_id >= 0 && s->added_rows >= 0 &&
+            !__builtin_add_overflow(s->first_row_id, s->added_rows, &end) && end > behind) {
+            behind = end;
+        }
+    }
+    m->next_row_id = m->format_version >= 3 ? behind : -1;
+    if (m->format_version >= 3) {
+        VS_TRY(vs_metadata_i64(p, p->root, "next-row-id", &m->next_row_id, err));
+        if (m->next_row_id < 0) {
+            return vs_fail(err, VS_CORRUPT, "%s: next-row-id is %lld", p->what,
+                           (long long)m->next_row_id);
+        }
     }
     return VS_OK;
 }
@@ -280,6 +181,7 @@ static enum vs_status parse_document(const struct metadata_parser *p, struct vs_
                                         "default-sort-order-id",
                                         "properties",
                                         "current-snapshot-id",
+                                        "next-row-id",
                                         "snapshots",
                                         "snapshot-log",
                                         "metadata-log",
@@ -290,10 +192,11 @@ static enum vs_status parse_document(const struct metadata_parser *p, struct vs_
     VS_TRY(check_version(p, err));
     VS_TRY(parse_identity(p, err));
     VS_TRY(parse_schemas(p, err));
-    VS_TRY(parse_specs(p, err));
-    VS_TRY(parse_orders(p, err));
+    VS_TRY(vs_metadata_specs(p, err));
+    VS_TRY(vs_metadata_orders(p, err));
     VS_TRY(vs_metadata_pairs(p, p->root, "properties", &m->properties, &m->property_count, err));
     VS_TRY(vs_metadata_snapshots(p, err));
+    VS_TRY(parse_next_row_id(p, err));
     VS_TRY(vs_metadata_refs(p, err));
     VS_TRY(vs_metadata_check_current(p, err));
     VS_TRY(vs_metadata_log(p, "snapshot-log", &m->snapshot_log, &m->snapshot_log_count, err));

@@ -2,31 +2,30 @@
 /*
  * Iceberg table metadata (the JSON document): parse, check, change, format.
  *
- * Reads format versions 1, 2 (3 is UNSUPPORTED by name for now); writes 2. What this program does
- * not interpret (partition statistics, unknown schemas' types, specs, orders) is carried as JSON
- * text. Spec: iceberg.md sections 1.1-1.3. Ownership: everything lives in metadata->arena. Threads:
- * immutable once parsed.
+ * Reads format versions 1, 2 and 3 (others are UNSUPPORTED by name); writes 2 and 3. What this
+ * program does not interpret (partition statistics, encryption keys, types of schemas that it does
+ * not know) is carried as JSON text. Spec: iceberg.md sections 1.1-1.3. Ownership: everything lives
+ * in metadata->arena. Threads: immutable once parsed.
  */
 #ifndef VS_ICEBERG_TABLE_METADATA_H
 #define VS_ICEBERG_TABLE_METADATA_H
 
 #include "vecstore/base/json.h"
+#include "vecstore/base/settings.h"
 #include "vecstore/base/uuid.h"
 #include "vecstore/format/schema.h"
 
 #define VS_NO_SNAPSHOT (-1)
-
-struct vs_pair {
-    struct vs_str key, value;
-};
+#define VS_FORMAT_VERSION_MAX 3 // that is read and written
 
 struct vs_snapshot {
     int64_t snapshot_id;
     int64_t parent_id; // VS_NO_SNAPSHOT: none
     int64_t sequence_number;
     int64_t timestamp_ms;
-    struct vs_str manifest_list; // URI
-    int32_t schema_id;           // -1 when absent
+    struct vs_str manifest_list;      // URI
+    int32_t schema_id;                // -1 when absent
+    int64_t first_row_id, added_rows; // v3; -1: absent
     size_t summary_count;
     struct vs_pair *summary; // includes "operation"
     struct vs_str
@@ -54,6 +53,29 @@ struct vs_log_entry {
     struct vs_str metadata_file; // metadata-log
 };
 
+struct vs_partition_field {
+    int32_t source_id, field_id;
+    struct vs_str name, transform; // "bucket[16]"; unknown ones are carried (transform.h parses)
+};
+
+struct vs_partition_spec {
+    int32_t spec_id;
+    size_t field_count; // 0: unpartitioned
+    struct vs_partition_field *fields;
+};
+
+struct vs_sort_field {
+    int32_t source_id;
+    struct vs_str transform;
+    bool descending, nulls_last;
+};
+
+struct vs_sort_order {
+    int32_t order_id;
+    size_t field_count; // 0: unsorted
+    struct vs_sort_field *fields;
+};
+
 struct vs_table_metadata {
     struct vs_arena arena;
     int format_version;
@@ -65,8 +87,12 @@ struct vs_table_metadata {
     size_t schema_count;
     struct vs_schema *schemas;
     struct vs_str *schema_json;                           // per schema, as read or as written
-    struct vs_str partition_specs_json, sort_orders_json; // arrays
-    bool is_partitioned; // the default spec has fields: we cannot append to it yet (UNSUPPORTED)
+    struct vs_str partition_specs_json, sort_orders_json; // arrays, as read or as written
+    size_t spec_count, sort_order_count;
+    struct vs_partition_spec *specs; // of partition_specs_json
+    struct vs_sort_order *sort_orders;
+    bool is_partitioned; // the default spec has fields
+    int64_t next_row_id; // v3; -1: absent
     size_t property_count;
     struct vs_pair *properties;
     int64_t current_snapshot_id;
@@ -120,6 +146,9 @@ enum vs_status vs_table_snapshot_as_of(const struct vs_table_metadata *metadata,
 const struct vs_ref *vs_table_ref(const struct vs_table_metadata *metadata, struct vs_str name);
 struct vs_str vs_table_property(const struct vs_table_metadata *metadata,
                                 const char *key); // ptr == NULL when absent
+// NULL when unknown.
+const struct vs_partition_spec *vs_table_spec(const struct vs_table_metadata *metadata,
+                                              int32_t spec_id);
 const struct vs_statistics *vs_table_statistics(const struct vs_table_metadata *metadata,
                                                 int64_t snapshot_id);
 
@@ -129,8 +158,13 @@ struct vs_table_create {
         *schema; // ids are assigned here, breadth-first (iceberg.md 1.3); names must be unique
     const struct vs_pair *properties;
     size_t property_count;
+    int format_version; // 0: 2; 3 on request
+    // source_id are ids of *schema as given (before ids are assigned anew); field ids are assigned
+    // here. NULL: unpartitioned, unsorted.
+    const struct vs_partition_spec *spec;
+    const struct vs_sort_order *sort_order;
 };
-// Metadata of a new, empty, unpartitioned v2 table.
+// Metadata of a new, empty table.
 enum vs_status vs_table_metadata_new(const struct vs_env *env,
                                      const struct vs_table_create *create,
                                      struct vs_table_metadata **metadata_out,

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Table metadata as JSON, members in the order in which Java writes them, and the metadata of a new
- * table.
+ * Table metadata as JSON, members in the order in which Java writes them.
  */
 #include "vecstore/format/codec.h"
 #include "vecstore/iceberg/iceberg_internal.h"
 
-#define FIRST_PARTITION_ID 1000
 #define GZIP_LEVEL 6
 
 static void write_pairs(struct vs_json_writer *w,
@@ -73,16 +71,32 @@ static void write_snapshot(struct vs_json_writer *w, const struct vs_snapshot *s
     if (s->summary_count > 0) {
         write_pairs(w, "summary", s->summary, s->summary_count);
     }
-    write_str(w, "manifest-list", s->manifest_list);
+    if (s->manifest_list.len > 0) { // else extra_json has the list of manifests of a v1 snapshot
+        write_str(w, "manifest-list", s->manifest_list);
+    }
     if (s->schema_id >= 0) {
         write_i64(w, "schema-id", s->schema_id);
+    }
+    if (s->first_row_id >= 0) {
+        write_i64(w, "first-row-id", s->first_row_id);
+    }
+    if (s->added_rows >= 0) {
+        write_i64(w, "added-rows", s->added_rows);
     }
     end_with_extra(w, s->extra_json);
 }
 
 static void write_snapshots(struct vs_json_writer *w, const struct vs_table_metadata *m)
 {
-    write_i64(w, "current-snapshot-id", m->current_snapshot_id);
+    if (m->current_snapshot_id == VS_NO_SNAPSHOT && m->format_version >= 3) {
+        vs_jw_key(w, "current-snapshot-id");
+        vs_jw_null(w);
+    } else {
+        write_i64(w, "current-snapshot-id", m->current_snapshot_id);
+    }
+    if (m->format_version >= 3) {
+        write_i64(w, "next-row-id", m->next_row_id);
+    }
     vs_jw_key(w, "refs");
     vs_jw_object_begin(w);
     for (size_t i = 0; i < m->ref_count; i++) {
@@ -145,23 +159,28 @@ static void write_logs(struct vs_json_writer *w, const struct vs_table_metadata 
     vs_jw_array_end(w);
 }
 
+enum vs_status vs_table_check_writable(const struct vs_table_metadata *m, struct vs_error *err)
+{
+    if (m->format_version >= 2 && m->format_version <= VS_FORMAT_VERSION_MAX) {
+        return VS_OK;
+    }
+    return vs_fail(err, VS_UNSUPPORTED,
+                   "the table has Iceberg format version %d, and versions 2 and 3 are written; "
+                   "upgrade it first: vecstore table alter NAME --set-format-version 2",
+                   m->format_version);
+}
+
 enum vs_status vs_table_metadata_format(const struct vs_table_metadata *m,
                                         struct vs_buf *json_out,
                                         struct vs_error *err)
 {
-    if (m->format_version != 2) {
-        return vs_fail(err, VS_UNSUPPORTED,
-                       "the table has Iceberg format version %d, and only version 2 is written; "
-                       "upgrade it with another "
-                       "engine (property format-version = 2)",
-                       m->format_version);
-    }
+    VS_TRY(vs_table_check_writable(m, err));
     char uuid[VS_UUID_TEXT_SIZE];
     vs_uuid_format(m->uuid, uuid);
     struct vs_json_writer w;
     vs_json_writer_init(&w, json_out, false);
     vs_jw_object_begin(&w);
-    write_i64(&w, "format-version", 2);
+    write_i64(&w, "format-version", m->format_version);
     write_str(&w, "table-uuid", vs_str_from_c(uuid));
     write_str(&w, "location", m->location);
     write_i64(&w, "last-sequence-number", m->last_sequence_number);
@@ -203,113 +222,4 @@ enum vs_status vs_table_metadata_encode(const struct vs_table_metadata *metadata
     }
     vs_buf_clear(&json);
     return status;
-}
-
-// ---- a new table ----
-
-static enum vs_status copy_properties(struct vs_table_metadata *m,
-                                      const struct vs_table_create *create,
-                                      struct vs_error *err)
-{
-    m->properties = vs_arena_alloc_array(&m->arena, create->property_count, sizeof *m->properties);
-    if (m->properties == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "no memory for a new table");
-    }
-    for (size_t i = 0; i < create->property_count; i++) {
-        if (vs_str_equal_c(create->properties[i].key, "format-version")) {
-            if (!vs_str_equal_c(create->properties[i].value, "2")) {
-                return vs_fail(err, VS_UNSUPPORTED,
-                               "tables are created with format-version 2 only");
-            }
-            continue; // a reserved property: it says how to create, it is not stored
-        }
-        struct vs_pair *pair = &m->properties[m->property_count++];
-        pair->key = vs_arena_copy_str(&m->arena, create->properties[i].key);
-        pair->value = vs_arena_copy_str(&m->arena, create->properties[i].value);
-        if (pair->key.ptr == NULL || pair->value.ptr == NULL) {
-            return vs_fail(err, VS_NO_MEMORY, "no memory for a new table");
-        }
-        for (size_t j = 0; j + 1 < m->property_count; j++) {
-            if (vs_str_equal(m->properties[j].key, pair->key)) {
-                return vs_fail(err, VS_INVALID, "property '%.*s' is given twice",
-                               VS_STR_ARG(pair->key));
-            }
-        }
-    }
-    return VS_OK;
-}
-
-static enum vs_status make_schema(struct vs_table_metadata *m,
-                                  const struct vs_schema *schema,
-                                  struct vs_error *err)
-{
-    m->schemas = vs_arena_alloc(&m->arena, sizeof *m->schemas);
-    m->schema_json = vs_arena_alloc(&m->arena, sizeof *m->schema_json);
-    if (m->schemas == NULL || m->schema_json == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "no memory for a new table");
-    }
-    VS_TRY(vs_schema_clone(schema, &m->arena, &m->schemas[0], err));
-    m->schemas[0].schema_id = 0;
-    VS_TRY(vs_iceberg_schema_assign_ids(&m->schemas[0], err));
-    m->schema_count = 1;
-    m->last_column_id = vs_iceberg_schema_last_id(&m->schemas[0]);
-    struct vs_buf text;
-    struct vs_json_writer w;
-    vs_buf_init(&text, m->arena.env, VS_METADATA_MAX_BYTES);
-    vs_json_writer_init(&w, &text, false);
-    vs_iceberg_schema_write(&w, &m->schemas[0]);
-    enum vs_status status = vs_json_writer_finish(&w, err);
-    if (status == VS_OK) {
-        m->schema_json[0] = vs_arena_copy_str(&m->arena, vs_buf_view(&text));
-        if (m->schema_json[0].ptr == NULL) {
-            status = vs_fail(err, VS_NO_MEMORY, "no memory for a new table");
-        }
-    }
-    vs_buf_clear(&text);
-    return status;
-}
-
-static enum vs_status fill_new(struct vs_table_metadata *m,
-                               const struct vs_table_create *create,
-                               struct vs_error *err)
-{
-    struct vs_str location = create->location;
-    while (location.len > 1 && location.ptr[location.len - 1] == '/') {
-        location.len--;
-    }
-    if (location.len == 0 || location.len > 2048) {
-        return vs_fail(err, VS_INVALID, "a table needs a location of at most 2048 bytes");
-    }
-    m->format_version = 2;
-    m->uuid = vs_uuid_new_v4(m->arena.env);
-    m->location = vs_arena_copy_str(&m->arena, location);
-    m->last_updated_ms = vs_wall_ms(m->arena.env);
-    m->last_partition_id = FIRST_PARTITION_ID - 1;
-    m->partition_specs_json = VS_STR("[{\"spec-id\":0,\"fields\":[]}]");
-    m->sort_orders_json = VS_STR("[{\"order-id\":0,\"fields\":[]}]");
-    m->current_snapshot_id = VS_NO_SNAPSHOT;
-    if (m->location.ptr == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "no memory for a new table");
-    }
-    VS_TRY(make_schema(m, create->schema, err));
-    return copy_properties(m, create, err);
-}
-
-enum vs_status vs_table_metadata_new(const struct vs_env *env,
-                                     const struct vs_table_create *create,
-                                     struct vs_table_metadata **metadata_out,
-                                     struct vs_error *err)
-{
-    struct vs_table_metadata *m = vs_alloc_zeroed(env, 1, sizeof *m);
-    if (m == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "no memory for a new table");
-    }
-    vs_arena_init(&m->arena, env, 0);
-    enum vs_status status = fill_new(m, create, err);
-    if (status != VS_OK) {
-        vs_table_metadata_free(m);
-        return status;
-    }
-    *metadata_out = m;
-    return VS_OK;
 }
