@@ -255,8 +255,12 @@ static struct vs_store *fault_store_new(const struct vs_env *env,
                                         enum fault fault,
                                         long n)
 {
-    static const struct vs_store_vtable vtable = {f_open, f_put,    f_create,
-                                                  f_list, f_remove, f_free};
+    static const struct vs_store_vtable vtable = {.open = f_open,
+                                                  .put = f_put,
+                                                  .create = f_create,
+                                                  .list = f_list,
+                                                  .remove = f_remove,
+                                                  .free = f_free};
     struct vs_error err = {0};
     struct fault_store *f = vs_alloc_zeroed(env, 1, sizeof *f);
     if (f == NULL) {

@@ -6,6 +6,7 @@
 #include "tests/support/test_env.h"
 #include "tests/support/test_io.h"
 
+#include <glob.h>
 #include <sys/stat.h>
 
 struct fixture {
@@ -193,9 +194,9 @@ static enum vs_status collect(void *ctx, const char *name, struct vs_error *err)
 
 static void names_and_lists(void)
 {
-    static const char *const bad[] = {"",     ".",   "a.", ".b",   "a.b.c", "a/b",
+    static const char *const bad[] = {"",     ".",   "a.", ".b",   "a..b", "a/b",
                                       "../a", "a b", "-a", "a.-b", "ä",     "a.b%"};
-    static const char *const good[] = {"t", "n.t", "A_9.b-c", "_x"};
+    static const char *const good[] = {"t", "n.t", "A_9.b-c", "_x", "a.b.c"};
     struct fixture f;
     char all[512] = "";
     set_up(&f, 0);
@@ -205,6 +206,7 @@ static void names_and_lists(void)
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         CHECK_OK(vs_table_name_check(good[i], &f.err), f.err);
     }
+    CHECK_STATUS(test_table_create(f.catalog, "a.b.c", &f.err), VS_INVALID); // one level here
     CHECK_OK(test_table_create(f.catalog, "n-a.z", &f.err), f.err);
     CHECK_OK(test_table_create(f.catalog, "n.a-b", &f.err), f.err);
     CHECK_OK(test_table_create(f.catalog, "plain", &f.err), f.err);
@@ -217,7 +219,7 @@ static void names_and_lists(void)
     CHECK_OK(vs_catalog_drop(f.catalog, "n.t", &f.err), f.err);
     CHECK_OK(test_table_create(f.catalog, "n.t", &f.err), f.err); // the name is free again
     expect_version(&f, 1);
-    const struct vs_catalog_options other = {.kind = "rest", .warehouse = "x"};
+    const struct vs_catalog_options other = {.kind = "hive", .warehouse = "x"};
     struct vs_catalog *catalog = NULL;
     CHECK_STATUS(vs_catalog_open(&f.t.env, &other, &catalog, &f.err), VS_UNSUPPORTED);
     tear_down(&f);
@@ -246,6 +248,105 @@ static void versions_and_locations(void)
     struct vs_table_create elsewhere = {.location = VS_STR("file:///elsewhere/x"),
                                         .schema = &schema};
     CHECK_STATUS(vs_catalog_create(f.catalog, "n.x", &elsewhere, &table, &f.err), VS_INVALID);
+    tear_down(&f);
+}
+
+// ---- the drop fence: a commit and a drop of one table at the same time ----
+
+struct meddler {
+    struct fixture *f;
+    bool make_anew;
+};
+
+static enum vs_status drop_between(void *ctx,
+                                   const struct vs_table_metadata *base,
+                                   struct vs_intent *intent,
+                                   struct vs_error *err)
+{
+    struct meddler *m = ctx;
+    (void)base;
+    (void)intent;
+    VS_TRY(vs_catalog_drop(m->f->catalog, "n.t", err));
+    return m->make_anew ? test_table_create(m->f->catalog, "n.t", err) : VS_OK;
+}
+
+static size_t count_files(const struct fixture *f, const char *pattern)
+{
+    char path[512];
+    glob_t found;
+    snprintf(path, sizeof path, "%s/%s", f->dir, pattern);
+    size_t count = glob(path, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return count;
+}
+
+// The writer comes second: it finds the version that it built on gone, or another table's.
+static void dropped_in_mid_commit(void)
+{
+    for (int anew = 0; anew < 2; anew++) {
+        struct fixture f;
+        struct vs_commit_result result = {0};
+        struct vs_table *table = NULL;
+        set_up(&f, 0);
+        struct meddler meddler = {&f, anew == 1};
+        const struct vs_pair pair = {VS_STR("a"), VS_STR("b")};
+        const struct vs_intent intent = {.set_properties = &pair,
+                                         .set_property_count = 1,
+                                         .rebase = drop_between,
+                                         .rebase_ctx = &meddler};
+        CHECK_STATUS(vs_catalog_commit(f.catalog, "n.t", &intent, NULL, &result, &f.err),
+                     VS_NOT_FOUND);
+        CHECK(strstr(f.err.message, "dropped") != NULL);
+        CHECK_INT(count_files(&f, "n/t/metadata/*.metadata.json"), anew);
+        CHECK_INT(vs_catalog_load(f.catalog, "n.t", &table, &f.err),
+                  anew == 1 ? VS_OK : VS_NOT_FOUND);
+        vs_table_release(table);
+        tear_down(&f);
+    }
+}
+
+struct late_writer {
+    struct fixture *f;
+    bool done;
+};
+
+// Commits just before the newest version is removed.
+static enum vs_status commit_before_removal(void *ctx,
+                                            const char *op,
+                                            const char *key,
+                                            struct vs_error *err)
+{
+    struct late_writer *w = ctx;
+    (void)err;
+    if (strcmp(op, "remove") == 0 && !w->done && strstr(key, "/v2.") != NULL) {
+        struct vs_commit_result result = {0};
+        const struct vs_pair pair = {VS_STR("a"), VS_STR("b")};
+        const struct vs_intent intent = {.set_properties = &pair, .set_property_count = 1};
+        w->done = true;
+        CHECK_OK(vs_catalog_commit(w->f->catalog, "n.t", &intent, NULL, &result, &w->f->err),
+                 w->f->err);
+        vs_table_release(result.table);
+    }
+    return VS_OK;
+}
+
+// The dropper comes second: it finds the version that came after its list.
+static void committed_in_mid_drop(void)
+{
+    struct fixture f;
+    struct vs_store *inner = NULL, *store = NULL;
+    struct vs_catalog *dropper = NULL;
+    struct vs_table *table = NULL;
+    set_up(&f, 1);
+    struct late_writer writer = {&f, false};
+    REQUIRE_OK(vs_store_open(&f.t.env, f.dir, false, &inner, &f.err), f.err);
+    REQUIRE_OK(vs_store_wrap_hook(inner, commit_before_removal, &writer, &store, &f.err), f.err);
+    REQUIRE_OK(vs_catalog_open_store(&f.t.env, store, &dropper, &f.err), f.err);
+    CHECK_OK(vs_catalog_drop(dropper, "n.t", &f.err), f.err);
+    CHECK(writer.done);
+    CHECK_STATUS(vs_catalog_load(f.catalog, "n.t", &table, &f.err), VS_NOT_FOUND);
+    CHECK_INT(count_files(&f, "n/t/metadata/*.metadata.json"), 0);
+    vs_catalog_free(dropper);
     tear_down(&f);
 }
 
@@ -340,4 +441,6 @@ TEST_MAIN(TEST(hints),
           TEST(moved_tables),
           TEST(names_and_lists),
           TEST(versions_and_locations),
+          TEST(dropped_in_mid_commit),
+          TEST(committed_in_mid_drop),
           TEST(manifests_are_merged))

@@ -7,3 +7,4 @@ vecstore_test(column_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/column_test.c L
 vecstore_test(thrift_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/thrift_test.c LINKS vs_format)
 vecstore_test(codec_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/codec_test.c LINKS vs_format)
 vecstore_test(parquet_bits_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/parquet_bits_test.c LINKS vs_format)
+vecstore_test(record_read_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/record_read_test.c LINKS vs_format)

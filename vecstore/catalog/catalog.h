@@ -3,7 +3,8 @@
  * Catalogs: names to tables, and the compare-and-swap that makes a commit.
  *
  * A name is "namespace.table" (or "table", in namespace "default"); each part matches
- * [A-Za-z0-9_][A-Za-z0-9_-]{0,127}. Filesystem catalog (catalog_dir.c):
+ * [A-Za-z0-9_][A-Za-z0-9_-]{0,127}. REST and SQL catalogs also have namespaces of several levels,
+ * "a.b.table" (257 bytes at most). Filesystem catalog (catalog_dir.c):
  * <warehouse>/<namespace>/<table>/metadata/vN.metadata.json with version-hint.text, made safe by a
  * conditional create of vN+1 (iceberg.md 2.1): the hint is never trusted alone, readers probe
  * forward and repair it. Threads: a catalog may be shared; a vs_table is immutable and
@@ -19,14 +20,19 @@ struct vs_catalog;
 
 struct vs_table { // one loaded state of a table
     const struct vs_table_metadata *metadata;
+    struct vs_store *store;   // where its files are; lives as long as the catalog
     const char *name;         // "docs.passages"
     const char *metadata_uri; // URI of the metadata file
     int64_t version;          // N of vN.metadata.json; -1 for other catalogs
 };
 
 struct vs_catalog_options {
-    const char *kind;      // "filesystem" (NULL: the same); others are UNSUPPORTED by name
-    const char *warehouse; // URI or path
+    const char *kind;      // "filesystem" (NULL: the same), "rest", "sql"; others are UNSUPPORTED
+    const char *warehouse; // URI or path; REST: what the server calls a warehouse (may be NULL)
+    const char *uri;       // REST: base of the service; SQL: path of the SQLite file (also
+                           // "sqlite:///path"), NULL: <warehouse>/catalog.db
+    const char *name;      // SQL: catalog_name of the rows (NULL: "default")
+    const struct vs_settings *settings; // of the store and of the service; may be NULL
     bool create_warehouse;
 };
 
@@ -40,6 +46,7 @@ enum vs_status vs_catalog_open_store(const struct vs_env *env,
                                      struct vs_catalog **catalog_out,
                                      struct vs_error *err);
 void vs_catalog_free(struct vs_catalog *catalog);
+// The warehouse's store; tables may have others: use vs_table.store for what belongs to a table.
 struct vs_store *vs_catalog_store(struct vs_catalog *catalog); // borrowed
 const struct vs_env *vs_catalog_env(const struct vs_catalog *catalog);
 
@@ -69,6 +76,27 @@ enum vs_status vs_catalog_is_current(struct vs_catalog *catalog,
                                      struct vs_error *err);
 // Removes the table's metadata and data; NOT_FOUND when there is none.
 enum vs_status vs_catalog_drop(struct vs_catalog *catalog, const char *name, struct vs_error *err);
+
+// Adopts an existing table by its metadata file ("…/v3.metadata.json"). Filesystem catalogs find
+// tables by their place, so there it is only checked that it stands where its name says.
+enum vs_status vs_catalog_register(struct vs_catalog *catalog,
+                                   const char *name,
+                                   const char *metadata_uri,
+                                   struct vs_table **table_out,
+                                   struct vs_error *err);
+// A table from one metadata file, without a catalog: read only (any scheme that vs_store_open_with
+// knows).
+enum vs_status vs_table_open_file(struct vs_catalog *catalog,
+                                  const char *metadata_uri,
+                                  struct vs_table **table_out,
+                                  struct vs_error *err);
+// The same for a table that was copied: moved_from/moved_to as in vs_table_metadata.
+enum vs_status vs_table_open_moved(struct vs_catalog *catalog,
+                                   const char *metadata_uri,
+                                   struct vs_str moved_from,
+                                   struct vs_str moved_to,
+                                   struct vs_table **table_out,
+                                   struct vs_error *err);
 
 struct vs_table *vs_table_retain(const struct vs_table *table);
 void vs_table_release(struct vs_table *table); // accepts NULL

@@ -1,358 +1,190 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The file system layout: <namespace>/<table>/metadata/vN.metadata.json and version-hint.text
- * (iceberg.md 2.1).
+ * The filesystem catalog: tables by their place below the warehouse, commits by the conditional
+ * create of the next version file (iceberg.md 2.1; docs/adr/0007-commit-by-conditional-create.md).
  *
- * The hint is only a start: newer versions are found by probing forward, and without a usable hint
- * the folder is listed.
+ * The version file itself tells what became of a send: ours, another's, or not there. Drop fence: a
+ * writer looks after its create whether the version it built on is still there, a dropper looks
+ * after its last removal for versions that came meanwhile; whoever comes second sees the other.
  */
 #include "vecstore/catalog/catalog_internal.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_LISTED_NAMES ((size_t)1 << 20)
+#define RESEND_TRIES 3
 
-// Spellings of one version: Java writes the first two, older Java the third.
-static const char *const suffixes[] = {".metadata.json", ".gz.metadata.json", ".metadata.json.gz"};
-#define SUFFIX_COUNT (sizeof suffixes / sizeof suffixes[0])
-
-static bool metadata_key(const struct table_place *place, const char *name, char *key, size_t size)
+static enum vs_status place_of(const char *name, struct table_place *place, struct vs_error *err)
 {
-    int len = snprintf(key, size, "%s/metadata/%s", place->folder, name);
-    return len > 0 && (size_t)len < size;
-}
-
-static bool set_version(struct metadata_version *version, int64_t number, struct vs_str name)
-{
-    if (name.len >= sizeof version->name) {
-        return false;
+    VS_TRY(vs_table_place_find(name, place, err));
+    if (memchr(place->ns.ptr, '.', place->ns.len) != NULL) {
+        return vs_fail(err, VS_INVALID,
+                       "'%s' has a namespace of several levels; a filesystem catalog has one",
+                       place->full_name);
     }
-    memcpy(version->name, name.ptr, name.len);
-    version->name[name.len] = '\0';
-    version->number = number;
-    return true;
+    return VS_OK;
 }
 
-static enum vs_status exists(struct vs_catalog *catalog,
-                             const struct table_place *place,
-                             const char *name,
-                             bool *out,
-                             struct vs_error *err)
+// ---- load ----
+
+static enum vs_status dir_load(struct vs_catalog *catalog,
+                               const char *name,
+                               struct vs_table **table_out,
+                               struct vs_error *err)
 {
-    char key[600];
-    *out = false;
-    if (!metadata_key(place, name, key, sizeof key)) {
+    struct table_place place;
+    struct metadata_version version;
+    VS_TRY(place_of(name, &place, err));
+    VS_TRY(vs_dir_version_find(catalog, &place, true, &version, err));
+    return vs_dir_version_read(catalog, &place, &version, table_out, err);
+}
+
+// The file name at the end of a metadata URI.
+static const char *file_name(const char *uri)
+{
+    const char *slash = strrchr(uri, '/');
+    return slash != NULL ? slash + 1 : uri;
+}
+
+static enum vs_status dir_is_current(struct vs_catalog *catalog,
+                                     const struct vs_table *table,
+                                     bool *current_out,
+                                     struct vs_error *err)
+{
+    struct table_place place;
+    struct metadata_version version;
+    VS_TRY(place_of(table->name, &place, err));
+    if (table->version >= 0) {
+        bool newer = false;
+        VS_TRY(vs_dir_version_probe(catalog, &place, table->version + 1, &version, &newer, err));
+        *current_out = !newer;
         return VS_OK;
     }
-    return vs_store_exists(catalog->store, key, out, err);
-}
-
-enum vs_status vs_catalog_dir_probe(struct vs_catalog *catalog,
-                                    const struct table_place *place,
-                                    int64_t number,
-                                    struct metadata_version *version_out,
-                                    bool *found_out,
-                                    struct vs_error *err)
-{
-    *found_out = false;
-    for (size_t i = 0; i < SUFFIX_COUNT && !*found_out; i++) {
-        char name[64];
-        int len = snprintf(name, sizeof name, "v%lld%s", (long long)number, suffixes[i]);
-        VS_TRY(exists(catalog, place, name, found_out, err));
-        if (*found_out && !set_version(version_out, number, (struct vs_str){name, (size_t)len})) {
-            return vs_fail(err, VS_INTERNAL, "a metadata file name is too long");
-        }
-    }
+    VS_TRY(vs_dir_version_find(catalog, &place, false, &version, err));
+    *current_out = strcmp(version.name, file_name(table->metadata_uri)) == 0;
     return VS_OK;
 }
 
-static enum vs_status probe_forward(struct vs_catalog *catalog,
-                                    const struct table_place *place,
-                                    struct metadata_version *version,
-                                    struct vs_error *err)
-{
-    bool found = true;
-    while (found && version->number < INT64_MAX) {
-        VS_TRY(vs_catalog_dir_probe(catalog, place, version->number + 1, version, &found, err));
-    }
-    return VS_OK;
-}
+// ---- may this table be written? ----
 
-// ---- names ----
-
-// The part of a metadata file name before its suffix; false for other files.
-static bool strip_suffix(struct vs_str name, struct vs_str *stem_out)
-{
-    for (size_t i = SUFFIX_COUNT; i > 0; i--) { // ".gz.metadata.json" before ".metadata.json"
-        struct vs_str suffix = vs_str_from_c(suffixes[i - 1]);
-        if (vs_str_ends_with(name, suffix) && name.len > suffix.len) {
-            *stem_out = (struct vs_str){name.ptr, name.len - suffix.len};
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_number(struct vs_str text, int64_t *out)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9') {
-            return false;
-        }
-    }
-    return text.len > 0 && vs_parse_i64(text, out, NULL) == VS_OK;
-}
-
-// N of vN.
-static bool version_number(struct vs_str stem, int64_t *number_out)
-{
-    return stem.len > 1 && stem.ptr[0] == 'v' &&
-           is_number((struct vs_str){stem.ptr + 1, stem.len - 1}, number_out);
-}
-
-// NNNNN of NNNNN-<uuid>, the layout of catalogs other than this one.
-static bool serial_number(struct vs_str stem, int64_t *number_out)
-{
-    struct vs_str digits, rest;
-    return vs_str_split(stem, '-', &digits, &rest) && rest.len > 0 && is_number(digits, number_out);
-}
-
-// ---- listing ----
-
-struct listing {
-    size_t prefix_len;
-    struct metadata_version best; // vN with the highest N
-    struct metadata_version
-        best_serial; // NNNNN-uuid with the highest number; its `number` holds it while listing
-    size_t seen;
-};
-
-static enum vs_status visit_name(void *ctx,
-                                 const struct vs_object_info *object,
-                                 struct vs_error *err)
-{
-    struct listing *l = ctx;
-    struct vs_str stem;
-    int64_t number;
-    if (++l->seen > MAX_LISTED_NAMES) {
-        return vs_fail(err, VS_LIMIT, "a table's metadata folder holds more than %zu files",
-                       MAX_LISTED_NAMES);
-    }
-    struct vs_str name = {object->key.ptr + l->prefix_len, object->key.len - l->prefix_len};
-    if (!strip_suffix(name, &stem)) {
-        return VS_OK;
-    }
-    if (version_number(stem, &number)) {
-        if (number > l->best.number) {
-            (void)set_version(&l->best, number, name);
-        }
-    } else if (serial_number(stem, &number) && number >= l->best_serial.number) {
-        (void)set_version(&l->best_serial, number,
-                          name); // equal numbers: the last name in byte order
-    }
-    return VS_OK;
-}
-
-static enum vs_status find_by_listing(struct vs_catalog *catalog,
-                                      const struct table_place *place,
-                                      struct metadata_version *version_out,
-                                      struct vs_error *err)
+static enum vs_status check_store(struct vs_catalog *catalog,
+                                  const struct table_place *place,
+                                  struct vs_error *err)
 {
     char prefix[300];
-    struct listing listing = {.best.number = -1, .best_serial.number = -1};
-    int len = snprintf(prefix, sizeof prefix, "%s/metadata/", place->folder);
-    listing.prefix_len = (size_t)len;
-    VS_TRY(vs_store_list(catalog->store, prefix, visit_name, &listing, err));
-    if (listing.best.number >= 0) {
-        *version_out = listing.best;
-        return probe_forward(catalog, place, version_out, err);
-    }
-    if (listing.best_serial.number >= 0) {
-        *version_out = listing.best_serial;
-        version_out->number = -1;
-        return VS_OK;
-    }
-    return vs_fail(err, VS_NOT_FOUND, "there is no table '%s'", place->full_name);
+    (void)snprintf(prefix, sizeof prefix, "%s/metadata", place->folder);
+    return vs_store_check_writable(catalog->store, prefix, err);
 }
 
-// ---- the hint ----
-
-static enum vs_status read_hint(struct vs_catalog *catalog,
-                                const struct table_place *place,
-                                struct vs_buf *text,
-                                struct vs_error *err)
+static enum vs_status dir_check_writable(struct vs_catalog *catalog,
+                                         const struct vs_table *table,
+                                         struct vs_error *err)
 {
-    char key[600];
-    if (!metadata_key(place, "version-hint.text", key, sizeof key)) {
-        return vs_fail(err, VS_INVALID, "the table name is too long");
+    struct table_place place;
+    VS_TRY(place_of(table->name, &place, err));
+    if (table->version < 0) {
+        return vs_fail(err, VS_UNSUPPORTED,
+                       "table '%s' is managed by another catalog (its metadata files are named "
+                       "<number>-<uuid>, not vN); it can be read here, "
+                       "but changes have to go through that catalog",
+                       table->name);
     }
-    vs_buf_reset(text);
-    enum vs_status status = vs_store_get(catalog->store, key, text, err);
-    if (status == VS_NOT_FOUND || status == VS_LIMIT) {
-        vs_buf_reset(text); // no hint, or nothing that can be one
-        status = VS_OK;
+    if (vs_table_property(table->metadata, "write.metadata.path").len > 0) {
+        return vs_fail(err, VS_DENIED,
+                       "table '%s' has property write.metadata.path; in a filesystem catalog the "
+                       "metadata has to stay in the table's folder: remove the property",
+                       table->name);
     }
-    return status;
+    return check_store(catalog, &place, err);
 }
 
-// The hint holds a number, a file name, or a file name without its suffix.
-static enum vs_status find_by_hint(struct vs_catalog *catalog,
-                                   const struct table_place *place,
-                                   struct vs_str hint,
-                                   struct metadata_version *version_out,
-                                   bool *found_out,
-                                   struct vs_error *err)
-{
-    struct vs_str stem;
-    int64_t number;
-    *found_out = false;
-    if (is_number(hint, &number)) {
-        return vs_catalog_dir_probe(catalog, place, number, version_out, found_out, err);
-    }
-    bool is_file_name = strip_suffix(hint, &stem);
-    if (!is_file_name) {
-        stem = hint;
-    }
-    if (hint.len == 0 || hint.len > 200 || memchr(hint.ptr, '/', hint.len) != NULL ||
-        memchr(hint.ptr, '\0', hint.len) != NULL) {
-        return VS_OK;
-    }
-    for (size_t i = 0; i < SUFFIX_COUNT && !*found_out; i++) {
-        char name[256];
-        int len = snprintf(name, sizeof name, "%.*s%s", VS_STR_ARG(is_file_name ? hint : stem),
-                           is_file_name ? "" : suffixes[i]);
-        VS_TRY(exists(catalog, place, name, found_out, err));
-        if (*found_out) {
-            int64_t n = version_number(stem, &number) ? number : -1;
-            *found_out = set_version(version_out, n, (struct vs_str){name, (size_t)len});
-        }
-    }
-    return VS_OK;
-}
+// ---- create ----
 
-enum vs_status vs_catalog_dir_find(struct vs_catalog *catalog,
-                                   const struct table_place *place,
-                                   bool repair,
-                                   struct metadata_version *version_out,
-                                   struct vs_error *err)
+static enum vs_status create_new(struct vs_catalog *catalog,
+                                 const struct table_place *place,
+                                 const struct vs_table_create *create,
+                                 struct vs_table_metadata **metadata_out,
+                                 struct vs_error *err)
 {
-    struct vs_buf text;
-    bool found = false;
-    vs_buf_init(&text, catalog->env, VS_HINT_MAX_BYTES);
-    enum vs_status status = read_hint(catalog, place, &text, err);
-    struct vs_str hint = vs_str_trim(vs_buf_view(&text));
-    int64_t hinted = -1;
+    struct vs_table_create own = *create;
+    struct vs_buf uri;
+    vs_buf_init(&uri, catalog->env, 1 << 16);
+    enum vs_status status = vs_store_uri(catalog->store, place->folder, &uri, err);
+    if (status == VS_OK && create->location.len == 0) {
+        own.location = vs_buf_view(&uri);
+    }
     if (status == VS_OK) {
-        status = find_by_hint(catalog, place, hint, version_out, &found, err);
-        hinted = found ? version_out->number : -1;
+        status = vs_table_metadata_new(catalog->env, &own, metadata_out, err);
     }
-    vs_buf_clear(&text);
-    VS_TRY(status);
-    if (!found) {
-        VS_TRY(find_by_listing(catalog, place, version_out, err));
-    } else if (version_out->number >= 0) {
-        VS_TRY(probe_forward(catalog, place, version_out, err));
-    }
-    if (repair && version_out->number >= 0 && version_out->number != hinted) {
-        vs_catalog_dir_hint(catalog, place, version_out->number);
-    }
-    return VS_OK;
-}
-
-// Other engines trust the hint without probing, so it must not stay behind: after writing it, newer
-// versions are looked for again. Whoever writes last has seen no newer version, so the hint ends at
-// the newest.
-void vs_catalog_dir_hint(struct vs_catalog *catalog,
-                         const struct table_place *place,
-                         int64_t number)
-{
-    char key[600], digits[24];
-    struct metadata_version version = {.number = number};
-    struct vs_buf text;
-    if (!metadata_key(place, "version-hint.text", key, sizeof key)) {
-        return;
-    }
-    vs_buf_init(&text, catalog->env, VS_HINT_MAX_BYTES);
-    for (;;) {
-        int64_t stands = -1;
-        if (read_hint(catalog, place, &text, NULL) != VS_OK) {
-            break;
-        }
-        if (is_number(vs_str_trim(vs_buf_view(&text)), &stands) && stands >= version.number) {
-            // A hint ahead of every version would hide the table from engines that trust it: only a
-            // real one counts.
-            bool is_real = false;
-            struct metadata_version ahead;
-            if (stands == version.number ||
-                vs_catalog_dir_probe(catalog, place, stands, &ahead, &is_real, NULL) != VS_OK ||
-                is_real) {
-                break;
-            }
-        }
-        int len = snprintf(digits, sizeof digits, "%lld", (long long)version.number);
-        enum vs_status status = vs_store_put(
-            catalog->store, key, (struct vs_str){digits, (size_t)len}, VS_PUT_ANY, NULL);
-        int64_t written = version.number;
-        if (status != VS_OK || probe_forward(catalog, place, &version, NULL) != VS_OK ||
-            version.number == written) {
-            break;
+    if (status == VS_OK) {
+        status = vs_dir_place_check(catalog, place, *metadata_out, NULL);
+        if (status == VS_DENIED) {
+            status = vs_fail(err, VS_INVALID,
+                             "table '%s' has to live in %s/%s; another location (%.*s) is not "
+                             "possible in a filesystem catalog",
+                             place->full_name, catalog->store->root_uri, place->folder,
+                             VS_STR_ARG(own.location));
         }
     }
-    vs_buf_clear(&text);
-}
-
-// ---- reading and writing versions ----
-
-enum vs_status vs_catalog_dir_check_place(struct vs_catalog *catalog,
-                                          const struct table_place *place,
-                                          const struct vs_table_metadata *metadata,
-                                          struct vs_error *err)
-{
-    struct vs_buf key;
-    vs_buf_init(&key, catalog->env, VS_TABLE_METADATA_MAX_BYTES);
-    enum vs_status status = vs_store_key(catalog->store, metadata->location, &key, NULL);
-    if (status != VS_NO_MEMORY) {
-        if (status != VS_OK || !vs_str_equal_c(vs_buf_view(&key), place->folder)) {
-            status = vs_fail(
-                err, VS_DENIED,
-                "table '%s' was found in %s/%s, but its metadata says that it lives in %.*s: it "
-                "was moved or copied, and "
-                "its paths point to the old place; register it where it is, or move it back",
-                place->full_name, catalog->store->root_uri, place->folder,
-                VS_STR_ARG(metadata->location));
-        }
-    } else {
-        status = vs_fail(err, VS_NO_MEMORY, "no memory to load table '%s'", place->full_name);
-    }
-    vs_buf_clear(&key);
+    vs_buf_clear(&uri);
     return status;
 }
 
-enum vs_status vs_catalog_dir_read(struct vs_catalog *catalog,
-                                   const struct table_place *place,
-                                   const struct metadata_version *version,
-                                   struct vs_table **table_out,
-                                   struct vs_error *err)
+// What stands at v1 after a put of unknown outcome: ours (by uuid), another's, or nothing.
+static enum vs_status resolve_create(struct vs_catalog *catalog,
+                                     const struct table_place *place,
+                                     const struct vs_table_metadata *metadata,
+                                     struct vs_error *err)
 {
-    char key[600];
+    struct vs_table *found = NULL;
+    struct metadata_version version;
+    bool exists = false;
+    enum vs_status status = vs_dir_version_probe(catalog, place, 1, &version, &exists, err);
+    if (status == VS_OK && exists) {
+        status = vs_dir_version_read(catalog, place, &version, &found, err);
+    }
+    if (status != VS_OK || !exists) {
+        return vs_fail(
+            err, VS_UNKNOWN,
+            "it is not known whether table '%s' was created; look for it before trying again",
+            place->full_name);
+    }
+    bool is_ours =
+        memcmp(found->metadata->uuid.bytes, metadata->uuid.bytes, sizeof metadata->uuid.bytes) == 0;
+    vs_table_release(found);
+    return is_ours ? VS_OK : vs_fail(err, VS_EXISTS, "table '%s' exists already", place->full_name);
+}
+
+static enum vs_status dir_create(struct vs_catalog *catalog,
+                                 const char *name,
+                                 const struct vs_table_create *create,
+                                 struct vs_table **table_out,
+                                 struct vs_error *err)
+{
+    struct table_place place;
+    struct metadata_version version;
     struct vs_table_metadata *metadata = NULL;
-    struct vs_buf text;
-    if (!metadata_key(place, version->name, key, sizeof key)) {
-        return vs_fail(err, VS_INVALID, "the table name is too long");
-    }
-    vs_buf_init(&text, catalog->env, VS_TABLE_METADATA_MAX_BYTES);
-    enum vs_status status = vs_store_get(catalog->store, key, &text, err);
+    VS_TRY(place_of(name, &place, err));
+    enum vs_status status = vs_dir_version_find(catalog, &place, false, &version, NULL);
     if (status == VS_OK) {
-        status = vs_table_metadata_parse(catalog->env, vs_buf_view(&text), key, &metadata, err);
+        return vs_fail(err, VS_EXISTS, "table '%s' exists already", place.full_name);
     }
-    vs_buf_clear(&text);
+    if (status != VS_NOT_FOUND) {
+        return vs_fail(err, status, "cannot tell whether table '%s' exists", place.full_name);
+    }
+    VS_TRY(check_store(catalog, &place, err));
+    status = create_new(catalog, &place, create, &metadata, err);
     if (status == VS_OK) {
-        status = vs_catalog_dir_check_place(catalog, place, metadata, err);
+        status = vs_dir_version_put(catalog, &place, 1, metadata, &version, err);
+        if (status == VS_EXISTS) {
+            status = vs_fail(err, VS_EXISTS, "table '%s' exists already", place.full_name);
+        } else if (status == VS_UNKNOWN || status == VS_UNAVAILABLE || status == VS_TIMEOUT) {
+            status = resolve_create(catalog, &place, metadata, err);
+        }
     }
     if (status == VS_OK) {
-        status = vs_table_new(catalog, place, version, metadata, table_out, err);
+        vs_dir_version_hint(catalog, &place, 1);
+        status = vs_dir_table_new(catalog, &place, &version, metadata, table_out, err);
     }
     if (status != VS_OK) {
         vs_table_metadata_free(metadata);
@@ -360,27 +192,228 @@ enum vs_status vs_catalog_dir_read(struct vs_catalog *catalog,
     return status;
 }
 
-enum vs_status vs_catalog_dir_put(struct vs_catalog *catalog,
-                                  const struct table_place *place,
-                                  int64_t number,
-                                  const struct vs_table_metadata *metadata,
-                                  struct metadata_version *version_out,
-                                  struct vs_error *err)
+// ---- commit ----
+
+// A put that failed in a way that leaves open whether it took effect.
+static bool is_ambiguous(enum vs_status status)
 {
-    char key[600], name[64];
-    struct vs_buf bytes;
-    bool gzip = vs_table_metadata_is_gzip(metadata);
-    int len =
-        snprintf(name, sizeof name, "v%lld%s", (long long)number, gzip ? suffixes[1] : suffixes[0]);
-    if (!metadata_key(place, name, key, sizeof key)) {
-        return vs_fail(err, VS_INVALID, "the table name is too long");
+    return status == VS_UNKNOWN || status == VS_UNAVAILABLE || status == VS_TIMEOUT ||
+           status == VS_INTERNAL;
+}
+
+// Reads version `number` back (R3): DONE when it holds our id, CONFLICT when it is another's.
+static enum vs_outcome read_back(struct vs_catalog *catalog,
+                                 const struct vs_publish *publish,
+                                 struct metadata_version *version_out,
+                                 bool *absent_out)
+{
+    struct table_place place;
+    struct vs_table *table = NULL;
+    int64_t snapshot_id;
+    int64_t number = publish->base->version + 1;
+    bool found = false;
+    *absent_out = false;
+    if (place_of(publish->name, &place, NULL) != VS_OK ||
+        vs_dir_version_probe(catalog, &place, number, version_out, &found, NULL) != VS_OK) {
+        return VS_OUTCOME_UNKNOWN;
     }
-    vs_buf_init(&bytes, catalog->env, VS_TABLE_METADATA_MAX_BYTES);
-    enum vs_status status = vs_table_metadata_encode(metadata, &bytes, err);
-    if (status == VS_OK) {
-        (void)set_version(version_out, number, (struct vs_str){name, (size_t)len});
-        status = vs_store_put(catalog->store, key, vs_buf_view(&bytes), VS_PUT_IF_ABSENT, err);
+    if (!found) {
+        *absent_out = true;
+        return VS_OUTCOME_UNKNOWN;
     }
-    vs_buf_clear(&bytes);
-    return status;
+    if (vs_dir_version_read(catalog, &place, version_out, &table, NULL) != VS_OK) {
+        return VS_OUTCOME_UNKNOWN;
+    }
+    bool is_ours = vs_commit_find(table->metadata, publish->commit_id, &snapshot_id);
+    vs_table_release(table);
+    return is_ours ? VS_OUTCOME_DONE : VS_OUTCOME_CONFLICT;
+}
+
+// The conditional create, with ambiguous answers resolved as far as possible (R4: the same request
+// again, never another one).
+static enum vs_outcome put_version(struct vs_catalog *catalog,
+                                   const struct vs_publish *publish,
+                                   const struct table_place *place,
+                                   struct metadata_version *version,
+                                   enum vs_status *status_out,
+                                   struct vs_error *err)
+{
+    bool was_ambiguous = publish->is_resend;
+    for (int i = 0; i < RESEND_TRIES; i++) {
+        bool absent = false;
+        enum vs_status status = vs_dir_version_put(catalog, place, publish->base->version + 1,
+                                                   publish->next, version, err);
+        *status_out = status;
+        if (status == VS_OK) {
+            return VS_OUTCOME_DONE;
+        }
+        if (status == VS_EXISTS && !was_ambiguous) {
+            return VS_OUTCOME_CONFLICT;
+        }
+        if (status != VS_EXISTS && !is_ambiguous(status)) {
+            // Refused for certain; but an earlier send of the same request may still be on its way.
+            return was_ambiguous ? VS_OUTCOME_UNKNOWN : VS_OUTCOME_FAILED;
+        }
+        was_ambiguous = true;
+        enum vs_outcome outcome = read_back(catalog, publish, version, &absent);
+        if (outcome != VS_OUTCOME_UNKNOWN || !absent) {
+            return outcome;
+        }
+    }
+    return VS_OUTCOME_UNKNOWN;
+}
+
+// The drop fence: true when the version that we built on is gone and nobody built on ours, so that
+// ours would stand alone in the place of a dropped table.
+static bool is_dropped(struct vs_catalog *catalog,
+                       const struct vs_publish *publish,
+                       const struct table_place *place)
+{
+    struct metadata_version base = {.number = publish->base->version};
+    struct metadata_version later;
+    bool is_there = true, has_later = false;
+    (void)snprintf(base.name, sizeof base.name, "%s", file_name(publish->base->metadata_uri));
+    if (vs_dir_version_is_of(catalog, place, &base, publish->base->metadata->uuid, &is_there,
+                             NULL) != VS_OK ||
+        is_there) {
+        return false; // what cannot be asked is taken for the common case
+    }
+    return vs_dir_version_probe(catalog, place, base.number + 2, &later, &has_later, NULL) ==
+               VS_OK &&
+           !has_later;
+}
+
+static enum vs_outcome take_back(struct vs_catalog *catalog,
+                                 const struct table_place *place,
+                                 const struct metadata_version *version,
+                                 enum vs_status *status_out,
+                                 struct vs_error *err)
+{
+    char key[600];
+    (void)snprintf(key, sizeof key, "%s/metadata/%s", place->folder, version->name);
+    if (vs_store_remove(catalog->store, key, err) != VS_OK) {
+        return VS_OUTCOME_UNKNOWN;
+    }
+    *status_out = vs_fail(err, VS_NOT_FOUND,
+                          "table '%s' was dropped while this commit was made; nothing was "
+                          "committed",
+                          place->full_name);
+    return VS_OUTCOME_FAILED;
+}
+
+static enum vs_outcome dir_publish(struct vs_catalog *catalog,
+                                   const struct vs_publish *publish,
+                                   struct vs_table **table_out,
+                                   enum vs_status *status_out,
+                                   struct vs_error *err)
+{
+    struct table_place place;
+    struct metadata_version version;
+    *status_out = place_of(publish->name, &place, err);
+    if (*status_out != VS_OK) {
+        return VS_OUTCOME_FAILED;
+    }
+    enum vs_outcome outcome = put_version(catalog, publish, &place, &version, status_out, err);
+    if (outcome != VS_OUTCOME_DONE) {
+        return outcome;
+    }
+    if (is_dropped(catalog, publish, &place)) {
+        return take_back(catalog, &place, &version, status_out, err);
+    }
+    vs_dir_version_hint(catalog, &place, version.number);
+    if (vs_dir_table_new(catalog, &place, &version, *publish->taken, table_out, NULL) == VS_OK) {
+        *publish->taken = NULL;
+    }
+    return VS_OUTCOME_DONE;
+}
+
+static enum vs_outcome dir_resolve(struct vs_catalog *catalog,
+                                   const struct vs_publish *publish,
+                                   const struct vs_table *now)
+{
+    struct metadata_version version;
+    bool absent = false;
+    (void)now;
+    return read_back(catalog, publish, &version, &absent);
+}
+
+// ---- register ----
+
+// Tables are found by their place, so there is nothing to write: only whether the file is what the
+// catalog finds under that name is checked.
+static enum vs_status dir_register(struct vs_catalog *catalog,
+                                   const char *name,
+                                   const char *metadata_uri,
+                                   struct vs_table **table_out,
+                                   struct vs_error *err)
+{
+    struct table_place place;
+    struct vs_buf key;
+    char start[300];
+    VS_TRY(place_of(name, &place, err));
+    (void)snprintf(start, sizeof start, "%s/metadata/", place.folder);
+    vs_buf_init(&key, catalog->env, 1 << 16);
+    enum vs_status status = vs_store_key(catalog->store, vs_str_from_c(metadata_uri), &key, err);
+    bool is_there = status == VS_OK && vs_str_starts_with(vs_buf_view(&key), vs_str_from_c(start));
+    vs_buf_clear(&key);
+    if (status == VS_NO_MEMORY) {
+        return status;
+    }
+    if (!is_there) {
+        return vs_fail(
+            err, VS_INVALID,
+            "%s cannot be table '%s' here: a filesystem catalog finds a table by its "
+            "place, %s/%smetadata files; copy nothing, open the warehouse that it stands "
+            "in, or use a rest or sql catalog",
+            metadata_uri, place.full_name, catalog->store->root_uri, start);
+    }
+    struct vs_table *table = NULL;
+    VS_TRY(dir_load(catalog, name, &table, err));
+    if (strcmp(file_name(table->metadata_uri), file_name(metadata_uri)) != 0) {
+        status = vs_fail(err, VS_INVALID,
+                         "%s is not the current state of table '%s', which is %s; in a filesystem "
+                         "catalog the newest file is the table",
+                         metadata_uri, place.full_name, table->metadata_uri);
+        vs_table_release(table);
+        return status;
+    }
+    *table_out = table;
+    return VS_OK;
+}
+
+// ---- the kind ----
+
+static void dir_free(struct vs_catalog *catalog)
+{
+    vs_store_free(catalog->store);
+    vs_free(catalog->env, catalog);
+}
+
+static const struct vs_catalog_vtable dir_vtable = {
+    .list = vs_dir_tables_list,
+    .load = dir_load,
+    .is_current = dir_is_current,
+    .create = dir_create,
+    .publish = dir_publish,
+    .resolve = dir_resolve,
+    .check_writable = dir_check_writable,
+    .drop = vs_dir_table_drop,
+    .register_table = dir_register,
+    .free = dir_free,
+};
+
+enum vs_status vs_catalog_open_dir(const struct vs_env *env,
+                                   struct vs_store *store,
+                                   struct vs_catalog **catalog_out,
+                                   struct vs_error *err)
+{
+    struct vs_catalog *catalog = vs_alloc_zeroed(env, 1, sizeof *catalog);
+    if (catalog == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "no memory to open the catalog");
+    }
+    catalog->vtable = &dir_vtable;
+    catalog->env = env;
+    catalog->store = store;
+    *catalog_out = catalog;
+    return VS_OK;
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The commit loop: reload, look for our own id, rebase, prepare, conditional create (rules R1-R5).
+ * The commit loop: reload, look for our own id, rebase, prepare, publish (rules R1-R5; the outcomes
+ * are those of docs/adr/0015-catalog-kinds.md).
  *
- * Outcomes of the create: it is in, somebody else has that version (conflict), nobody can tell
- * (unknown), or it failed for sure. Unknown is resolved by reading the version back; what cannot be
- * resolved is reported as VS_UNKNOWN and no file is removed.
+ * Outcomes of a publish: it is in, others came first (conflict), nobody can tell (unknown), or it
+ * failed for sure. Unknown is resolved by reading the table back and, where nothing has superseded
+ * us, by sending the very same publish again; what cannot be resolved is reported as VS_UNKNOWN and
+ * no file is removed.
  */
 #include "vecstore/catalog/catalog_internal.h"
 
+#include <string.h>
 #include <time.h>
 
 #define MIN_ATTEMPTS 20
@@ -15,16 +18,15 @@
 #define TIME_LIMIT_NS (30LL * 1000 * 1000 * 1000)
 #define BACKOFF_START_US 5000
 #define BACKOFF_CAP_US 1000000
-#define RESEND_TRIES 3
-
-enum outcome { OUTCOME_DONE, OUTCOME_CONFLICT, OUTCOME_UNKNOWN, OUTCOME_FAILED };
+#define RESOLVE_TRIES 8
 
 struct commit_loop {
     struct vs_catalog *catalog;
-    const struct table_place *place;
+    const char *name;
     const struct vs_intent *intent;
     const struct vs_op *op;
     struct vs_uuid commit_id;
+    struct vs_uuid table_uuid; // of the first base
     struct vs_commit_state *state;
     unsigned attempts;
     int64_t started_ns;
@@ -38,10 +40,10 @@ static void sleep_us(uint64_t us)
 }
 
 // Full jitter: anything between zero and the exponential bound.
-static void back_off(const struct commit_loop *loop)
+static void back_off(const struct commit_loop *loop, unsigned round)
 {
     uint64_t bound = BACKOFF_START_US;
-    for (unsigned i = 1; i < loop->attempts && bound < BACKOFF_CAP_US; i++) {
+    for (unsigned i = 1; i < round && bound < BACKOFF_CAP_US; i++) {
         bound *= 2;
     }
     bound = bound < BACKOFF_CAP_US ? bound : BACKOFF_CAP_US;
@@ -59,84 +61,70 @@ static bool may_retry(const struct commit_loop *loop)
            (loop->attempts < MIN_ATTEMPTS || spent < TIME_LIMIT_NS);
 }
 
-// A put that failed in a way that leaves open whether it took effect.
-static bool is_ambiguous(enum vs_status status)
+static bool is_same_state(const struct vs_table *a, const struct vs_table *b)
 {
-    return status == VS_UNKNOWN || status == VS_UNAVAILABLE || status == VS_TIMEOUT ||
-           status == VS_INTERNAL;
+    return a->metadata_uri[0] != '\0' && strcmp(a->metadata_uri, b->metadata_uri) == 0;
 }
 
-// Reads version `number` back (R3): DONE when it or a later one holds our id, CONFLICT when it is
-// another's.
-static enum outcome read_back(struct commit_loop *loop, int64_t number, bool *absent_out)
+// ---- one publish, to a known outcome where there is one ----
+
+// Reads the table back. DONE gives it in *table_out; *resend_out: it is still as it was before.
+static enum vs_outcome look_back(struct commit_loop *loop,
+                                 const struct vs_publish *publish,
+                                 struct vs_table **table_out,
+                                 bool *resend_out)
 {
-    struct metadata_version version;
-    struct vs_table *table = NULL;
+    const struct vs_catalog_vtable *vtable = loop->catalog->vtable;
+    struct vs_table *now = NULL;
     int64_t snapshot_id;
-    bool found = false;
-    *absent_out = false;
-    if (vs_catalog_dir_probe(loop->catalog, loop->place, number, &version, &found, NULL) != VS_OK) {
-        return OUTCOME_UNKNOWN;
+    enum vs_outcome outcome = VS_OUTCOME_UNKNOWN;
+    *resend_out = false;
+    if (vtable->load(loop->catalog, loop->name, &now, NULL) != VS_OK) {
+        return outcome;
     }
-    if (!found) {
-        *absent_out = true;
-        return OUTCOME_UNKNOWN;
+    if (vs_commit_find(now->metadata, loop->commit_id, &snapshot_id)) {
+        *table_out = now;
+        return VS_OUTCOME_DONE;
     }
-    if (vs_catalog_dir_read(loop->catalog, loop->place, &version, &table, NULL) != VS_OK) {
-        return OUTCOME_UNKNOWN;
+    if (is_same_state(now, publish->base)) {
+        *resend_out = true;
+    } else if (vtable->resolve != NULL) {
+        outcome = vtable->resolve(loop->catalog, publish, now);
     }
-    bool is_ours = vs_commit_find(table->metadata, loop->commit_id, &snapshot_id);
-    vs_table_release(table);
-    return is_ours ? OUTCOME_DONE : OUTCOME_CONFLICT;
+    vs_table_release(now);
+    return outcome;
 }
 
-// The conditional create, with ambiguous answers resolved as far as possible (R4: the same request
-// again, never another one).
-static enum outcome publish(struct commit_loop *loop,
-                            int64_t number,
-                            const struct vs_table_metadata *metadata,
-                            struct metadata_version *version,
-                            enum vs_status *status_out,
-                            struct vs_error *err)
+static enum vs_outcome settle(struct commit_loop *loop,
+                              struct vs_publish *publish,
+                              struct vs_table **table_out,
+                              enum vs_status *status_out,
+                              struct vs_error *err)
 {
-    bool was_ambiguous = false;
-    for (int i = 0; i < RESEND_TRIES; i++) {
-        bool absent = false;
-        enum vs_status status =
-            vs_catalog_dir_put(loop->catalog, loop->place, number, metadata, version, err);
-        if (status == VS_OK) {
-            return OUTCOME_DONE;
+    const struct vs_catalog_vtable *vtable = loop->catalog->vtable;
+    enum vs_outcome outcome = vtable->publish(loop->catalog, publish, table_out, status_out, err);
+    publish->is_resend = true;
+    for (unsigned i = 0; outcome == VS_OUTCOME_UNKNOWN && i < RESOLVE_TRIES; i++) {
+        bool resend = false;
+        if (i > 0) {
+            if (vs_op_check(loop->catalog->env, loop->op, NULL) != VS_OK) {
+                break;
+            }
+            back_off(loop, i + 1);
         }
-        if (status == VS_EXISTS && !was_ambiguous) {
-            return OUTCOME_CONFLICT;
+        outcome = look_back(loop, publish, table_out, &resend);
+        if (outcome != VS_OUTCOME_UNKNOWN || !resend) {
+            continue;
         }
-        if (status != VS_EXISTS && !is_ambiguous(status)) {
-            // Refused for certain; but an earlier send of the same request may still be on its way.
-            *status_out = status;
-            return was_ambiguous ? OUTCOME_UNKNOWN : OUTCOME_FAILED;
-        }
-        was_ambiguous = true;
-        enum outcome outcome = read_back(loop, number, &absent);
-        if (outcome != OUTCOME_UNKNOWN || !absent) {
-            return outcome;
+        outcome = vtable->publish(loop->catalog, publish, table_out, status_out, err);
+        if (outcome == VS_OUTCOME_CONFLICT || outcome == VS_OUTCOME_FAILED) {
+            outcome = VS_OUTCOME_UNKNOWN; // maybe a conflict with our first send: look again (B2)
         }
     }
-    return OUTCOME_UNKNOWN;
+    return outcome;
 }
 
-static enum vs_status check_writable(const struct commit_loop *loop,
-                                     const struct vs_table *table,
-                                     struct vs_error *err)
-{
-    if (table->version >= 0) {
-        return VS_OK;
-    }
-    return vs_fail(err, VS_UNSUPPORTED,
-                   "table '%s' is managed by another catalog (its metadata files are named "
-                   "<number>-<uuid>, not vN); it can be read here, "
-                   "but changes have to go through that catalog",
-                   loop->place->full_name);
-}
+// ---- results ----
 
 static enum vs_status unknown_outcome(const struct commit_loop *loop,
                                       int64_t snapshot_id,
@@ -148,31 +136,40 @@ static enum vs_status unknown_outcome(const struct commit_loop *loop,
                    "it could not be found out whether the commit to table '%s' took effect "
                    "(snapshot %lld, commit id %s); no file was "
                    "removed; look for that snapshot before trying again",
-                   loop->place->full_name, (long long)snapshot_id, id);
+                   loop->name, (long long)snapshot_id, id);
 }
 
 static enum vs_status finish_done(struct commit_loop *loop,
-                                  const struct metadata_version *version,
-                                  struct vs_table_metadata *metadata,
+                                  struct vs_table *table,
                                   int64_t snapshot_id,
                                   struct vs_commit_result *result_out,
                                   struct vs_error *err)
 {
-    struct vs_table *table = NULL;
-    vs_catalog_dir_hint(loop->catalog, loop->place, version->number);
-    enum vs_status status =
-        vs_table_new(loop->catalog, loop->place, version, metadata, &table, err);
-    if (status != VS_OK) {
-        vs_table_metadata_free(metadata);
-        // The commit is in; only its description could not be made.
+    struct vs_error reason = {0};
+    if (table == NULL &&
+        loop->catalog->vtable->load(loop->catalog, loop->name, &table, &reason) != VS_OK) {
+        // The commit is in; only its description could not be had.
         return vs_fail(err, VS_UNKNOWN,
-                       "snapshot %lld was committed to table '%s', but there was no memory to "
-                       "describe it; do not repeat the commit",
-                       (long long)snapshot_id, loop->place->full_name);
+                       "snapshot %lld was committed to table '%s', but its new state could not be "
+                       "read (%.200s); do not repeat the commit",
+                       (long long)snapshot_id, loop->name, reason.message);
     }
     *result_out = (struct vs_commit_result){
         .table = table, .snapshot_id = snapshot_id, .attempts = loop->attempts};
     return VS_OK;
+}
+
+static enum vs_status prepare(struct commit_loop *loop,
+                              const struct vs_table *base,
+                              struct vs_commit_attempt *attempt_out,
+                              struct vs_error *err)
+{
+    struct vs_intent intent = *loop->intent;
+    if (intent.rebase != NULL) {
+        VS_TRY(intent.rebase(intent.rebase_ctx, base->metadata, &intent, err));
+    }
+    return vs_commit_prepare(loop->state, base->metadata, base->metadata_uri, &intent, attempt_out,
+                             err);
 }
 
 // One attempt. *retry_out: a conflict, try on. *keep_out: files of the last attempt must stay.
@@ -183,38 +180,44 @@ static enum vs_status attempt_commit(struct commit_loop *loop,
                                      bool *keep_out,
                                      struct vs_error *err)
 {
-    struct vs_intent intent = *loop->intent;
     struct vs_commit_attempt attempt;
-    struct metadata_version version;
-    VS_TRY(check_writable(loop, base, err));
-    if (intent.rebase != NULL) {
-        VS_TRY(intent.rebase(intent.rebase_ctx, base->metadata, &intent, err));
-    }
-    VS_TRY(
-        vs_commit_prepare(loop->state, base->metadata, base->metadata_uri, &intent, &attempt, err));
+    struct vs_table *table = NULL;
+    // Before the publish nothing can have been committed, whatever a store says of an object.
+    VS_TRY(vs_status_definite(prepare(loop, base, &attempt, err), err));
+    struct vs_publish publish = {.name = loop->name,
+                                 .base = base,
+                                 .next = attempt.metadata,
+                                 .taken = &attempt.metadata,
+                                 .commit_id = loop->commit_id,
+                                 .publish_id = vs_uuid_new_v4(loop->catalog->env),
+                                 .op = loop->op};
     enum vs_status status = VS_INTERNAL;
-    switch (publish(loop, base->version + 1, attempt.metadata, &version, &status, err)) {
-    case OUTCOME_DONE:
+    switch (settle(loop, &publish, &table, &status, err)) {
+    case VS_OUTCOME_DONE:
         *keep_out = true;
-        return finish_done(loop, &version, attempt.metadata, attempt.snapshot_id, result_out, err);
-    case OUTCOME_CONFLICT:
+        status = finish_done(loop, table, attempt.snapshot_id, result_out, err);
+        break;
+    case VS_OUTCOME_CONFLICT:
         *retry_out = true;
         status = vs_fail(
             err, VS_CONFLICT,
             "table '%s' was changed by others at each of %u attempts; nothing was committed",
-            loop->place->full_name, loop->attempts);
+            loop->name, loop->attempts);
         break;
-    case OUTCOME_UNKNOWN:
+    case VS_OUTCOME_UNKNOWN:
         *keep_out = true;
         vs_commit_state_forget(loop->state);
         status = unknown_outcome(loop, attempt.snapshot_id, err);
         break;
-    case OUTCOME_FAILED:
+    case VS_OUTCOME_FAILED:
+        status = vs_status_definite(status, err);
         break;
     }
     vs_table_metadata_free(attempt.metadata);
     return status;
 }
+
+// ---- the loop ----
 
 // R3: before every rebase, look for our own id; found means success.
 static bool find_own(struct commit_loop *loop,
@@ -231,6 +234,28 @@ static bool find_own(struct commit_loop *loop,
     return true;
 }
 
+// Work that was made for one table must not land in another that took its name.
+static enum vs_status check_base(struct commit_loop *loop,
+                                 const struct vs_table *base,
+                                 struct vs_error *err)
+{
+    if (loop->attempts == 1) {
+        loop->table_uuid = base->metadata->uuid;
+    } else if (memcmp(&loop->table_uuid, &base->metadata->uuid, sizeof loop->table_uuid) != 0) {
+        return vs_fail(err, VS_NOT_FOUND,
+                       "table '%s' was dropped and made anew while this commit was made; nothing "
+                       "was committed",
+                       loop->name);
+    }
+    if (loop->state == NULL) {
+        VS_TRY(vs_commit_state_new(loop->catalog->env, base->store, loop->commit_id, &loop->state,
+                                   err));
+    }
+    return loop->catalog->vtable->check_writable != NULL
+               ? loop->catalog->vtable->check_writable(loop->catalog, base, err)
+               : VS_OK;
+}
+
 static enum vs_status run_loop(struct commit_loop *loop,
                                struct vs_commit_result *result_out,
                                bool *keep_out,
@@ -238,22 +263,23 @@ static enum vs_status run_loop(struct commit_loop *loop,
 {
     for (;;) {
         struct vs_table *base = NULL;
-        struct metadata_version version;
         bool retry = false;
         loop->attempts++;
         VS_TRY(vs_op_check(loop->catalog->env, loop->op, err));
-        VS_TRY(vs_catalog_dir_find(loop->catalog, loop->place, false, &version, err));
-        VS_TRY(vs_catalog_dir_read(loop->catalog, loop->place, &version, &base, err));
+        VS_TRY(loop->catalog->vtable->load(loop->catalog, loop->name, &base, err));
         if (find_own(loop, &base, result_out)) {
             *keep_out = true;
             return VS_OK;
         }
-        enum vs_status status = attempt_commit(loop, base, result_out, &retry, keep_out, err);
+        enum vs_status status = check_base(loop, base, err);
+        if (status == VS_OK) {
+            status = attempt_commit(loop, base, result_out, &retry, keep_out, err);
+        }
         vs_table_release(base);
         if (status == VS_OK || !retry || !may_retry(loop)) {
             return status;
         }
-        back_off(loop);
+        back_off(loop, loop->attempts);
     }
 }
 
@@ -268,12 +294,11 @@ enum vs_status vs_catalog_commit(struct vs_catalog *catalog,
     bool keep_last = false;
     VS_TRY(vs_table_place_find(name, &place, err));
     struct commit_loop loop = {.catalog = catalog,
-                               .place = &place,
+                               .name = place.full_name,
                                .intent = intent,
                                .op = op,
                                .commit_id = vs_uuid_new_v7(catalog->env),
                                .started_ns = vs_monotonic_ns(catalog->env)};
-    VS_TRY(vs_commit_state_new(catalog->env, catalog->store, loop.commit_id, &loop.state, err));
     enum vs_status status = run_loop(&loop, result_out, &keep_last, err);
     vs_commit_state_free(loop.state, keep_last);
     return status;
