@@ -265,7 +265,7 @@ BEGIN {
     allow("api", all_vecstore " index simd api/query ingest") # puts warehouse, catalog and engine together (ADR 3)
     allow("api/http", "vecstore/base api/vecstore.h")
     allow("api/cli", "vecstore/base api/vecstore.h api/http/server.h")
-    allow("bench", "vecstore/base api/vecstore.h index simd")
+    allow("bench", "vecstore/base vecstore/format vecstore/iceberg api/vecstore.h index simd")
     allow("examples", "api/vecstore.h")
 
     adapter("^yyjson\\.h$", "vecstore/base/json\\.c")

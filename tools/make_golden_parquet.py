@@ -159,7 +159,8 @@ def main():
     (OUT / "footer.thrift").write_bytes(data[-8 - size : -8])
     (OUT / "page_header.thrift").write_bytes((OUT / "checksums.parquet").read_bytes()[4:64])
     files = {name: names for name, (names, _) in CASES.items()}
-    values = {n: {"type": kind, "values": [render(v, kind) for v in rows]} for n, (_, rows, kind) in columns().items()}
+    stored = {"timestamp_ns": {"stored": "timestamp_ns"}}  # read as "type", which is another one
+    values = {n: {"type": kind, **stored.get(n, {}), "values": [render(v, kind) for v in rows]} for n, (_, rows, kind) in columns().items()}
     lines = [
         " %s: {\n%s\n }" % (json.dumps(group), ",\n".join("  %s: %s" % (json.dumps(k), json.dumps(v, separators=(",", ":"))) for k, v in entries.items()))
         for group, entries in (("files", files), ("columns", values))

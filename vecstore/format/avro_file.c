@@ -31,6 +31,8 @@ struct vs_avro_file {
     struct vs_reader records; // of the current block
     uint64_t left;            // records left in it
     struct vs_avro_value record;
+    const int32_t *raw_ids; // borrowed
+    size_t raw_count;
 };
 
 static enum vs_status read_bytes(struct vs_reader *r, struct vs_str *out, struct vs_error *err)
@@ -78,6 +80,8 @@ struct decoder {
     struct vs_reader *reader;
     struct vs_arena *arena;
     size_t empty_items;
+    const int32_t *raw_ids;
+    size_t raw_count;
 };
 
 static enum vs_status decode(struct decoder *d,
@@ -89,6 +93,136 @@ static enum vs_status decode(struct decoder *d,
 static enum vs_status no_memory(const struct decoder *d, struct vs_error *err)
 {
     return vs_fail(err, VS_NO_MEMORY, "%s: no memory for a record", d->reader->what);
+}
+
+// ---- passing over values ----
+
+static enum vs_status skip(struct vs_reader *r,
+                           const struct vs_avro_node *node,
+                           unsigned depth,
+                           struct vs_error *err);
+
+// NOLINTNEXTLINE(misc-no-recursion): skip() ends at 2 * VS_AVRO_MAX_DEPTH
+static enum vs_status skip_items(struct vs_reader *r,
+                                 const struct vs_avro_node *node,
+                                 unsigned depth,
+                                 struct vs_error *err)
+{
+    size_t count;
+    struct vs_str key;
+    for (;;) {
+        VS_TRY(read_count(r, node->items->min_bytes, &count, err));
+        if (count == 0) {
+            return VS_OK;
+        }
+        if (node->items->min_bytes == 0 && node->type == VS_AVRO_ARRAY) {
+            return vs_reader_fail(r, err, "an array counts items that take no bytes");
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (node->type == VS_AVRO_MAP) {
+                VS_TRY(read_bytes(r, &key, err));
+            }
+            VS_TRY(skip(r, node->items, depth + 1, err));
+        }
+    }
+}
+
+static enum vs_status skip_scalar(struct vs_reader *r,
+                                  const struct vs_avro_node *node,
+                                  struct vs_error *err)
+{
+    int64_t number;
+    struct vs_str bytes;
+    switch (node->type) {
+    case VS_AVRO_BOOLEAN:
+        return vs_read_skip(r, 1, err);
+    case VS_AVRO_INT:
+    case VS_AVRO_LONG:
+    case VS_AVRO_ENUM:
+        return vs_read_zigzag(r, &number, err);
+    case VS_AVRO_FLOAT:
+        return vs_read_skip(r, 4, err);
+    case VS_AVRO_DOUBLE:
+        return vs_read_skip(r, 8, err);
+    case VS_AVRO_BYTES:
+    case VS_AVRO_STRING:
+        return read_bytes(r, &bytes, err);
+    case VS_AVRO_FIXED:
+        return vs_read_skip(r, node->fixed_size, err);
+    case VS_AVRO_NULL:
+    case VS_AVRO_RECORD:
+    case VS_AVRO_ARRAY:
+    case VS_AVRO_MAP:
+    case VS_AVRO_UNION:
+        break;
+    }
+    return VS_OK;
+}
+
+static enum vs_status take_branch(struct vs_reader *r,
+                                  const struct vs_avro_node **node,
+                                  struct vs_error *err)
+{
+    int64_t branch;
+    if ((*node)->type != VS_AVRO_UNION) {
+        return VS_OK;
+    }
+    VS_TRY(vs_read_zigzag(r, &branch, err));
+    if (branch < 0 || (uint64_t)branch >= (*node)->branch_count) {
+        return vs_reader_fail(r, err, "a union has no such branch");
+    }
+    *node = (*node)->branches[branch];
+    return VS_OK;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): ends at 2 * VS_AVRO_MAX_DEPTH
+static enum vs_status skip(struct vs_reader *r,
+                           const struct vs_avro_node *node,
+                           unsigned depth,
+                           struct vs_error *err)
+{
+    if (depth > 2 * VS_AVRO_MAX_DEPTH) {
+        return vs_reader_fail(r, err, "values are nested too deep");
+    }
+    VS_TRY(take_branch(r, &node, err));
+    if (node->type == VS_AVRO_ARRAY || node->type == VS_AVRO_MAP) {
+        return skip_items(r, node, depth, err);
+    }
+    for (size_t i = 0; node->type == VS_AVRO_RECORD && i < node->field_count; i++) {
+        VS_TRY(skip(r, node->fields[i].type, depth + 1, err));
+    }
+    return node->type == VS_AVRO_RECORD ? VS_OK : skip_scalar(r, node, err);
+}
+
+static const struct vs_avro_node raw_node = {
+    .type = VS_AVRO_BYTES, .element_id = -1, .key_id = -1, .value_id = -1};
+
+static bool is_raw(const struct decoder *d, int32_t field_id)
+{
+    for (size_t i = 0; i < d->raw_count; i++) {
+        if (d->raw_ids[i] == field_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum vs_status keep_raw(struct decoder *d,
+                               const struct vs_avro_node *node,
+                               unsigned depth,
+                               struct vs_avro_value *out,
+                               struct vs_error *err)
+{
+    VS_TRY(take_branch(d->reader, &node, err));
+    if (node->type == VS_AVRO_NULL) {
+        *out = (struct vs_avro_value){.node = node};
+        return VS_OK;
+    }
+    const uint8_t *start = d->reader->next;
+    VS_TRY(skip(d->reader, node, depth, err));
+    *out = (struct vs_avro_value){.node = &raw_node};
+    out->as.bytes = (struct vs_str){(const char *)start, (size_t)(d->reader->next - start)};
+    return VS_OK;
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): decode() ends at 2 * VS_AVRO_MAX_DEPTH
@@ -104,7 +238,12 @@ static enum vs_status decode_record(struct decoder *d,
     }
     out->count = node->field_count;
     for (size_t i = 0; i < node->field_count; i++) {
-        VS_TRY(decode(d, node->fields[i].type, depth + 1, &out->as.items[i], err));
+        const struct vs_avro_field *field = &node->fields[i];
+        if (is_raw(d, field->field_id)) {
+            VS_TRY(keep_raw(d, field->type, depth + 1, &out->as.items[i], err));
+        } else {
+            VS_TRY(decode(d, field->type, depth + 1, &out->as.items[i], err));
+        }
     }
     return VS_OK;
 }
@@ -238,14 +377,7 @@ static enum vs_status decode(struct decoder *d,
     if (depth > 2 * VS_AVRO_MAX_DEPTH) {
         return vs_reader_fail(d->reader, err, "values are nested too deep");
     }
-    if (node->type == VS_AVRO_UNION) {
-        int64_t branch;
-        VS_TRY(vs_read_zigzag(d->reader, &branch, err));
-        if (branch < 0 || (uint64_t)branch >= node->branch_count) {
-            return vs_reader_fail(d->reader, err, "a union has no such branch");
-        }
-        node = node->branches[branch];
-    }
+    VS_TRY(take_branch(d->reader, &node, err));
     *out = (struct vs_avro_value){.node = node};
     if (node->type == VS_AVRO_RECORD) {
         return decode_record(d, depth, out, err);
@@ -381,6 +513,12 @@ struct vs_str vs_avro_file_header(const struct vs_avro_file *file, const char *k
     return (struct vs_str){NULL, 0};
 }
 
+void vs_avro_file_keep_raw(struct vs_avro_file *file, const int32_t *field_ids, size_t count)
+{
+    file->raw_ids = field_ids;
+    file->raw_count = count;
+}
+
 size_t vs_avro_file_header_count(const struct vs_avro_file *file)
 {
     return file->header_count;
@@ -472,7 +610,10 @@ enum vs_status vs_avro_file_next(struct vs_avro_file *file,
     if (file->values.used_bytes > KEEP_VALUE_BYTES) {
         vs_arena_clear(&file->values);
     }
-    struct decoder decoder = {.reader = &file->records, .arena = &file->values};
+    struct decoder decoder = {.reader = &file->records,
+                              .arena = &file->values,
+                              .raw_ids = file->raw_ids,
+                              .raw_count = file->raw_count};
     VS_TRY(decode(&decoder, file->schema, 0, &file->record, err));
     file->left--;
     *record_out = &file->record;

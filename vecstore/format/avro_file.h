@@ -41,6 +41,10 @@ struct vs_str vs_avro_file_header(const struct vs_avro_file *file,
                                   const char *key); // ptr == NULL: absent
 size_t vs_avro_file_header_count(const struct vs_avro_file *file);
 struct vs_str vs_avro_file_header_key(const struct vs_avro_file *file, size_t index);
+// Record fields with these ids (anywhere in the schema) are passed over: each reads as the encoded
+// bytes of its value, node->type VS_AVRO_BYTES, or as null. For large parts of records of which
+// little is needed. The ids are borrowed until close.
+void vs_avro_file_keep_raw(struct vs_avro_file *file, const int32_t *field_ids, size_t count);
 // The next record, valid until the next call; NULL at the end of the file.
 enum vs_status vs_avro_file_next(struct vs_avro_file *file,
                                  const struct vs_avro_value **record_out,

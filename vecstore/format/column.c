@@ -8,7 +8,7 @@
 
 static bool has_bytes(enum vs_kind kind)
 {
-    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY;
+    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_FIXED;
 }
 
 void vs_column_init(struct vs_column *column, const struct vs_env *env, enum vs_kind kind)
@@ -278,6 +278,9 @@ enum vs_status vs_column_append(struct vs_column *column,
     case VS_KIND_LONG:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         return append_fixed(column, &value->as.integer, sizeof value->as.integer, err);
     case VS_KIND_FLOAT:
         return append_fixed(column, &(float){(float)value->as.real}, sizeof(float), err);
@@ -287,6 +290,7 @@ enum vs_status vs_column_append(struct vs_column *column,
         return append_fixed(column, &value->as.decimal, sizeof value->as.decimal, err);
     case VS_KIND_STRING:
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
     case VS_KIND_UUID:
         return vs_column_append_bytes(column, value->as.text.ptr, value->as.text.len, err);
     case VS_KIND_LIST:
@@ -397,6 +401,9 @@ struct vs_value vs_column_get(const struct vs_column *column, size_t row)
     case VS_KIND_LONG:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         memcpy(&value.as.integer, at, sizeof value.as.integer);
         break;
     case VS_KIND_FLOAT:
@@ -411,6 +418,7 @@ struct vs_value vs_column_get(const struct vs_column *column, size_t row)
         break;
     case VS_KIND_STRING:
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
     case VS_KIND_UUID:
         value.as.text = vs_column_get_bytes(column, row);
         break;
@@ -472,6 +480,9 @@ int vs_value_compare(const struct vs_value *a, const struct vs_value *b)
     case VS_KIND_LONG:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         return (a->as.integer > b->as.integer) - (a->as.integer < b->as.integer);
     case VS_KIND_FLOAT:
     case VS_KIND_DOUBLE:
@@ -480,6 +491,7 @@ int vs_value_compare(const struct vs_value *a, const struct vs_value *b)
         return (a->as.decimal > b->as.decimal) - (a->as.decimal < b->as.decimal);
     case VS_KIND_STRING:
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
     case VS_KIND_UUID: {
         int order = vs_str_compare(a->as.text, b->as.text);
         return (order > 0) - (order < 0);

@@ -33,9 +33,9 @@ struct vs_value {
 
     union {
         bool boolean;
-        int64_t integer;    // INT, LONG, DATE, TIMESTAMP*
+        int64_t integer;    // INT, LONG, DATE, TIME, TIMESTAMP*
         double real;        // FLOAT, DOUBLE
-        struct vs_str text; // STRING, BINARY, UUID (16 bytes)
+        struct vs_str text; // STRING, BINARY, FIXED, UUID (16 bytes)
         vs_int128 decimal;
     } as;
 };
@@ -72,7 +72,7 @@ enum vs_status vs_column_append_null(struct vs_column *column, struct vs_error *
 enum vs_status vs_column_append_bytes(struct vs_column *column,
                                       const void *bytes,
                                       size_t n,
-                                      struct vs_error *err); // STRING, BINARY, UUID
+                                      struct vs_error *err); // STRING, BINARY, FIXED, UUID
 enum vs_status vs_column_append_floats(struct vs_column *column,
                                        const float *values,
                                        size_t n,

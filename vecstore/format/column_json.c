@@ -51,10 +51,15 @@ static void write_uuid(struct vs_json_writer *w, struct vs_str bytes)
 static void write_datetime(struct vs_json_writer *w, const struct vs_value *value)
 {
     char text[VS_DATETIME_TEXT_SIZE];
+    bool is_zoned = value->kind == VS_KIND_TIMESTAMPTZ || value->kind == VS_KIND_TIMESTAMPTZ_NS;
     if (value->kind == VS_KIND_DATE) {
         vs_date_format((int32_t)value->as.integer, text);
+    } else if (value->kind == VS_KIND_TIME) {
+        vs_time_format(value->as.integer, text);
+    } else if (value->kind == VS_KIND_TIMESTAMP_NS || value->kind == VS_KIND_TIMESTAMPTZ_NS) {
+        vs_timestamp_ns_format(value->as.integer, is_zoned, text);
     } else {
-        vs_timestamp_format(value->as.integer, value->kind == VS_KIND_TIMESTAMPTZ, text);
+        vs_timestamp_format(value->as.integer, is_zoned, text);
     }
     vs_jw_c(w, text);
 }
@@ -88,9 +93,13 @@ static void write_value(struct vs_json_writer *w,
     case VS_KIND_DATE:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         write_datetime(w, value);
         break;
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
         write_binary(w, value->as.text);
         break;
     case VS_KIND_UUID:

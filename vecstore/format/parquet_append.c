@@ -7,7 +7,7 @@
 
 static bool is_bytes_kind(enum vs_kind kind)
 {
-    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY;
+    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_FIXED;
 }
 
 // n values in memory form, from other encodings than a dictionary.
@@ -117,6 +117,31 @@ static enum vs_status append_fixed(struct vs_pq_cursor *c,
     return VS_OK;
 }
 
+// The next value of a BYTE_ARRAY or FIXED_LEN_BYTE_ARRAY; valid until the next call.
+static enum vs_status next_bytes(struct vs_pq_cursor *c,
+                                 struct vs_pq_values *values,
+                                 struct vs_str *bytes_out,
+                                 struct vs_error *err)
+{
+    size_t width = c->leaf.width;
+    if (c->leaf.type != VS_PQ_FIXED) {
+        return vs_pq_values_bytes(values, bytes_out, err);
+    }
+    if (values->encoding == VS_PQ_PLAIN) { // stands in the page: no copy
+        if (width > (size_t)(values->end - values->next)) {
+            return vs_fail(err, VS_CORRUPT, "a page ends before its last value");
+        }
+        *bytes_out = (struct vs_str){(const char *)values->next, width};
+        values->next += width;
+        return VS_OK;
+    }
+    vs_buf_reset(&c->scratch);
+    VS_TRY(vs_buf_reserve(&c->scratch, width, err));
+    VS_TRY(vs_pq_values_fixed(values, c->scratch.data, 1, err));
+    *bytes_out = (struct vs_str){(const char *)c->scratch.data, width};
+    return VS_OK;
+}
+
 static void push_end(struct vs_column *dst)
 {
     uint32_t end = (uint32_t)dst->values.len; // the buffer's limit is UINT32_MAX
@@ -145,7 +170,7 @@ static enum vs_status append_bytes(struct vs_pq_cursor *c,
                 VS_TRY(check_codes(c, &code, 1, err));
                 memcpy(&bytes, c->dictionary.data + code * sizeof bytes, sizeof bytes);
             } else {
-                VS_TRY(vs_pq_values_bytes(&c->values, &bytes, err));
+                VS_TRY(next_bytes(c, &c->values, &bytes, err));
             }
             VS_TRY(vs_buf_append(&dst->values, bytes.ptr, bytes.len, err));
             if (dst->values.len - before > VS_PQ_CALL_LIMIT) {
@@ -242,7 +267,7 @@ static enum vs_status load_strings(struct vs_pq_cursor *c,
 {
     for (size_t i = 0; i < n; i++) {
         struct vs_str bytes = {NULL, 0};
-        VS_TRY(vs_pq_values_bytes(values, &bytes, err));
+        VS_TRY(next_bytes(c, values, &bytes, err));
         VS_TRY(vs_buf_append(&c->dictionary, &bytes, sizeof bytes, err));
     }
     return VS_OK;

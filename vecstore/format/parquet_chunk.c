@@ -55,8 +55,10 @@ enum vs_status vs_pq_chunk_open(struct vs_pq_chunk *chunk,
         meta->dictionary_page_offset < start) {
         start = meta->dictionary_page_offset;
     }
-    if (start < 4 || meta->total_compressed_size < 0 ||
-        !vs_range_fits((uint64_t)start, (uint64_t)meta->total_compressed_size, data_end)) {
+    if (meta->num_values == 0) { // offsets of empty chunks are anything: there are no pages to read
+        start = 4;
+    } else if (start < 4 || meta->total_compressed_size < 0 ||
+               !vs_range_fits((uint64_t)start, (uint64_t)meta->total_compressed_size, data_end)) {
         return vs_fail(err, VS_CORRUPT,
                        "the column chunk at byte %lld with %lld bytes does not fit into the file's "
                        "data area of %llu bytes",
@@ -66,9 +68,13 @@ enum vs_status vs_pq_chunk_open(struct vs_pq_chunk *chunk,
     chunk->codec = meta->codec;
     chunk->start = (uint64_t)start;
     chunk->next = chunk->start;
-    chunk->stated_end = chunk->start + (uint64_t)meta->total_compressed_size;
-    chunk->end =
-        data_end - chunk->stated_end < SIZE_SLACK ? data_end : chunk->stated_end + SIZE_SLACK;
+    chunk->stated_end = chunk->start;
+    chunk->end = chunk->start;
+    if (meta->num_values != 0) {
+        chunk->stated_end += (uint64_t)meta->total_compressed_size;
+        chunk->end =
+            data_end - chunk->stated_end < SIZE_SLACK ? data_end : chunk->stated_end + SIZE_SLACK;
+    }
     chunk->read_ahead = VS_PQ_READ_AHEAD;
     chunk->window_offset = 0;
     vs_buf_reset(&chunk->window);

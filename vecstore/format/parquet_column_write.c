@@ -153,7 +153,7 @@ static enum vs_status encode_values(const struct vs_parquet_writer *writer,
         return VS_OK;
     }
     page->encoding = VS_PQ_PLAIN;
-    VS_TRY(vs_plain_encode(leaf, field->precision, first, count, body, err));
+    VS_TRY(vs_plain_encode(leaf, field, first, count, body, err));
     end_parts(scratch, 1, body->len, 0);
     return VS_OK;
 }
@@ -323,7 +323,8 @@ size_t vs_parquet_span_bytes(const struct vs_column *column, size_t first, size_
         vs_column_get_list(column, first + count - 1, &end, &len);
         return vs_parquet_span_bytes(column->child, start, end + len - start);
     }
-    if (column->kind == VS_KIND_STRING || column->kind == VS_KIND_BINARY) {
+    if (column->kind == VS_KIND_STRING || column->kind == VS_KIND_BINARY ||
+        column->kind == VS_KIND_FIXED) {
         const uint8_t *offsets = column->offsets.data;
         uint32_t start, end;
         memcpy(&start, offsets + first * sizeof start, sizeof start);

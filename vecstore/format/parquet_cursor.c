@@ -11,9 +11,18 @@ void vs_pq_cursor_init(struct vs_pq_cursor *c,
                        const struct vs_parquet_reader *reader,
                        size_t column)
 {
-    *c = (struct vs_pq_cursor){.reader = reader, .column = column, .leaf = reader->leaves[column]};
     const struct vs_field *field = &reader->schema.fields[column];
-    c->kind = field->kind == VS_KIND_LIST ? field->element_kind : field->kind;
+    vs_pq_cursor_init_leaf(c, reader, &reader->leaves[column],
+                           field->kind == VS_KIND_LIST ? field->element_kind : field->kind);
+    c->column = column;
+}
+
+void vs_pq_cursor_init_leaf(struct vs_pq_cursor *c,
+                            const struct vs_parquet_reader *reader,
+                            const struct vs_pq_leaf *leaf,
+                            enum vs_kind kind)
+{
+    *c = (struct vs_pq_cursor){.reader = reader, .leaf = *leaf, .kind = kind};
     c->leaf.width = vs_pq_type_width(c->leaf.type, (int32_t)c->leaf.width);
     vs_pq_chunk_init(&c->chunk, reader->env, reader->file);
     vs_pq_values_init(&c->values, reader->env);
@@ -69,7 +78,7 @@ enum vs_status vs_pq_cursor_open(struct vs_pq_cursor *c, size_t group, struct vs
 
 static unsigned bits_of(uint8_t level)
 {
-    return level == 0 ? 0 : level == 1 ? 1 : 2; // at most 3
+    return level == 0 ? 0 : 32 - (unsigned)__builtin_clz(level);
 }
 
 // Takes one level section off the front of a v1 page.
@@ -188,12 +197,25 @@ static enum vs_status next_page(struct vs_pq_cursor *c, struct vs_error *err)
     return VS_OK;
 }
 
-static enum vs_status fill_levels(struct vs_pq_cursor *c, struct vs_error *err)
+static enum vs_status check_repetition(const struct vs_pq_cursor *c, size_t n, struct vs_error *err)
+{
+    uint8_t largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        largest = c->rep[i] > largest ? c->rep[i] : largest;
+    }
+    return largest <= c->leaf.max_rep
+               ? VS_OK
+               : vs_fail(err, VS_CORRUPT, "a repetition level is %u, the highest is %u", largest,
+                         c->leaf.max_rep);
+}
+
+enum vs_status vs_pq_cursor_fill_levels(struct vs_pq_cursor *c, struct vs_error *err)
 {
     VS_TRY(next_page(c, err));
     size_t n = c->page_left < VS_PQ_LEVELS ? (size_t)c->page_left : VS_PQ_LEVELS;
     if (c->leaf.max_rep > 0) {
         VS_TRY(vs_hybrid_read_u8(&c->repetition, c->rep, n, err));
+        VS_TRY(c->leaf.max_rep > 1 ? check_repetition(c, n, err) : VS_OK); // 1: one bit
     }
     size_t run = c->leaf.max_def > 0 ? vs_hybrid_take_run(&c->definition, c->leaf.max_def, n) : n;
     c->all_present = run == n;
@@ -226,7 +248,7 @@ static enum vs_status read_scalars(struct vs_pq_cursor *c,
 {
     while (rows > 0) {
         if (c->level_at == c->level_count) {
-            VS_TRY(fill_levels(c, err));
+            VS_TRY(vs_pq_cursor_fill_levels(c, err));
         }
         size_t n = c->level_count - c->level_at;
         n = n < rows ? n : (size_t)rows;
@@ -393,7 +415,7 @@ static enum vs_status read_lists(struct vs_pq_cursor *c,
             if (is_page_end && c->page_rows_left != UINT64_MAX && c->page_rows_left != 0) {
                 return vs_fail(err, VS_CORRUPT, "a page holds fewer rows than its header states");
             }
-            VS_TRY(fill_levels(c, err));
+            VS_TRY(vs_pq_cursor_fill_levels(c, err));
         }
         if (c->all_present) {
             VS_TRY(read_dense(c, &rows, dst, err));

@@ -54,6 +54,11 @@ struct vs_pq_cursor {
 void vs_pq_cursor_init(struct vs_pq_cursor *cursor,
                        const struct vs_parquet_reader *reader,
                        size_t column);
+// A leaf of any depth: only open, fill_levels, append and finish may be used.
+void vs_pq_cursor_init_leaf(struct vs_pq_cursor *cursor,
+                            const struct vs_parquet_reader *reader,
+                            const struct vs_pq_leaf *leaf,
+                            enum vs_kind kind);
 void vs_pq_cursor_clear(struct vs_pq_cursor *cursor);
 // Goes to the first row of a row group.
 enum vs_status vs_pq_cursor_open(struct vs_pq_cursor *cursor, size_t group, struct vs_error *err);
@@ -70,6 +75,10 @@ enum vs_status vs_pq_cursor_skip(struct vs_pq_cursor *cursor,
                                  struct vs_error *err);
 // After the last row of the group: CORRUPT when the chunk holds more.
 enum vs_status vs_pq_cursor_finish(struct vs_pq_cursor *cursor, struct vs_error *err);
+
+// Decodes the next levels (at most VS_PQ_LEVELS, of one page) after the window was used up; def is
+// not filled when all_present.
+enum vs_status vs_pq_cursor_fill_levels(struct vs_pq_cursor *cursor, struct vs_error *err);
 
 // parquet_append.c: `slots` values of which those with flags (NULL: all) are present, from the page
 // to the end of dst (NULL: nowhere).

@@ -336,6 +336,27 @@ static enum vs_status plain_decimals(const struct vs_column *leaf,
     return VS_OK;
 }
 
+static enum vs_status plain_fixed_bytes(const struct vs_column *leaf,
+                                        size_t width,
+                                        size_t first,
+                                        size_t count,
+                                        struct vs_buf *out,
+                                        struct vs_error *err)
+{
+    for (size_t row = first; row < first + count; row++) {
+        if (vs_column_is_null(leaf, row)) {
+            continue;
+        }
+        struct vs_str bytes = vs_column_get_bytes(leaf, row);
+        if (bytes.len != width) {
+            return vs_fail(err, VS_INVALID, "a value of %zu bytes where fixed[%zu] needs %zu",
+                           bytes.len, width, width);
+        }
+        VS_TRY(vs_buf_append(out, bytes.ptr, bytes.len, err));
+    }
+    return VS_OK;
+}
+
 // Fixed-width values that stand in memory as Parquet has them.
 static enum vs_status plain_fixed(const struct vs_column *leaf,
                                   size_t width,
@@ -361,7 +382,7 @@ static enum vs_status plain_fixed(const struct vs_column *leaf,
 }
 
 enum vs_status vs_plain_encode(const struct vs_column *leaf,
-                               uint8_t precision,
+                               const struct vs_field *field,
                                size_t first,
                                size_t count,
                                struct vs_buf *out,
@@ -373,8 +394,10 @@ enum vs_status vs_plain_encode(const struct vs_column *leaf,
     case VS_KIND_STRING:
     case VS_KIND_BINARY:
         return plain_bytes(leaf, first, count, out, err);
+    case VS_KIND_FIXED:
+        return plain_fixed_bytes(leaf, field->fixed_length, first, count, out, err);
     case VS_KIND_DECIMAL:
-        return plain_decimals(leaf, precision, first, count, out, err);
+        return plain_decimals(leaf, field->precision, first, count, out, err);
     case VS_KIND_INT:
     case VS_KIND_LONG:
     case VS_KIND_FLOAT:
@@ -382,6 +405,9 @@ enum vs_status vs_plain_encode(const struct vs_column *leaf,
     case VS_KIND_DATE:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
     case VS_KIND_UUID:
         return plain_fixed(leaf, vs_kind_width(leaf->kind), first, count, out, err);
     case VS_KIND_LIST:

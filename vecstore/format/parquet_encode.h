@@ -43,10 +43,10 @@ enum vs_status vs_levels_encode(const struct vs_column *column,
                                 uint64_t *value_count_out,
                                 struct vs_error *err);
 
-// The present values of rows [first, first + count) of a leaf column. precision is that of
-// decimals.
+// The present values of rows [first, first + count) of a leaf column. field gives precision and
+// length of decimals.
 enum vs_status vs_plain_encode(const struct vs_column *leaf,
-                               uint8_t precision,
+                               const struct vs_field *field,
                                size_t first,
                                size_t count,
                                struct vs_buf *out,

@@ -28,6 +28,10 @@ static struct leaf_type leaf_type_of(enum vs_kind kind, uint8_t precision)
                                VS_PQ_LOGICAL_TIMESTAMP},
         [VS_KIND_TIMESTAMPTZ] = {VS_PQ_INT64, VS_PQ_CONVERTED_TIMESTAMP_MICROS,
                                  VS_PQ_LOGICAL_TIMESTAMP},
+        [VS_KIND_TIME] = {VS_PQ_INT64, VS_PQ_CONVERTED_TIME_MICROS, VS_PQ_LOGICAL_TIME},
+        [VS_KIND_TIMESTAMP_NS] = {VS_PQ_INT64, VS_PQ_CONVERTED_NONE, VS_PQ_LOGICAL_TIMESTAMP},
+        [VS_KIND_TIMESTAMPTZ_NS] = {VS_PQ_INT64, VS_PQ_CONVERTED_NONE, VS_PQ_LOGICAL_TIMESTAMP},
+        [VS_KIND_FIXED] = {VS_PQ_FIXED, VS_PQ_CONVERTED_NONE, VS_PQ_LOGICAL_NONE},
         [VS_KIND_BINARY] = {VS_PQ_BYTE_ARRAY, VS_PQ_CONVERTED_NONE, VS_PQ_LOGICAL_NONE},
         [VS_KIND_UUID] = {VS_PQ_FIXED, VS_PQ_CONVERTED_NONE, VS_PQ_LOGICAL_UUID},
         [VS_KIND_DECIMAL] = {VS_PQ_FIXED, VS_PQ_CONVERTED_DECIMAL, VS_PQ_LOGICAL_DECIMAL},
@@ -47,8 +51,10 @@ static void set_leaf(struct vs_pq_schema_element *element,
     element->has_type = true;
     element->type = type.type;
     if (type.type == VS_PQ_FIXED) {
-        element->type_length =
-            kind == VS_KIND_UUID ? 16 : (int32_t)vs_decimal_byte_width(field->precision);
+        element->type_length = kind == VS_KIND_UUID ? 16
+                               : kind == VS_KIND_FIXED
+                                   ? (int32_t)field->fixed_length
+                                   : (int32_t)vs_decimal_byte_width(field->precision);
     }
     element->has_converted = type.converted != VS_PQ_CONVERTED_NONE;
     element->converted = type.converted;
@@ -58,8 +64,12 @@ static void set_leaf(struct vs_pq_schema_element *element,
         element->precision = element->logical.precision = field->precision;
     }
     if (type.logical == VS_PQ_LOGICAL_TIMESTAMP) {
-        element->logical.utc = kind == VS_KIND_TIMESTAMPTZ;
-        element->logical.unit = VS_PQ_MICROS;
+        bool is_nanos = kind == VS_KIND_TIMESTAMP_NS || kind == VS_KIND_TIMESTAMPTZ_NS;
+        element->logical.utc = kind == VS_KIND_TIMESTAMPTZ || kind == VS_KIND_TIMESTAMPTZ_NS;
+        element->logical.unit = is_nanos ? VS_PQ_NANOS : VS_PQ_MICROS;
+    }
+    if (type.logical == VS_PQ_LOGICAL_TIME) {
+        element->logical.unit = VS_PQ_MICROS; // Iceberg: not adjusted to UTC
     }
 }
 

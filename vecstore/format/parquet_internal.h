@@ -11,13 +11,22 @@
 
 // From the physical value to the one in memory.
 enum vs_pq_convert {
-    VS_PQ_SAME, // the bytes are the same
+    VS_PQ_SAME, // the bytes are the same (FIXED in memory: with offsets)
     VS_PQ_I32_TO_I64,
     VS_PQ_U32_TO_I64,
     VS_PQ_F32_TO_F64,
     VS_PQ_F64_TO_F32,
     VS_PQ_MILLIS_TO_MICROS,
     VS_PQ_NANOS_TO_MICROS,
+    VS_PQ_MICROS_TO_NANOS,
+    VS_PQ_MILLIS_TO_NANOS,
+    VS_PQ_I32_MILLIS_TO_MICROS, // times
+    VS_PQ_I96_TO_MICROS,
+    VS_PQ_F16_TO_F32,
+    VS_PQ_F16_TO_F64,
+    VS_PQ_U64_TO_DECIMAL,
+    VS_PQ_DATE_TO_MICROS,
+    VS_PQ_DATE_TO_NANOS,
     VS_PQ_I32_TO_DECIMAL,
     VS_PQ_I64_TO_DECIMAL,
     VS_PQ_FIXED_TO_DECIMAL,
@@ -47,6 +56,18 @@ struct vs_parquet_reader {
     const char *created_by;
 };
 
+// What a physical and a logical type are in memory.
+struct vs_pq_primitive {
+    enum vs_kind kind;
+    enum vs_pq_convert convert;
+    uint8_t precision, scale;
+    uint32_t fixed_length;
+    char other[64]; // OTHER: its name
+};
+
+struct vs_pq_primitive vs_pq_primitive_of(const struct vs_pq_schema_element *element);
+// The logical type, taken from the older converted type where there is none.
+struct vs_pq_logical vs_pq_logical_of(const struct vs_pq_schema_element *element);
 // Fills schema and leaves from meta.schema.
 enum vs_status vs_pq_schema_build(struct vs_parquet_reader *reader, struct vs_error *err);
 // The conversion that also promotes from `field` (element: its element) to the kind wanted; INVALID
@@ -59,6 +80,9 @@ enum vs_status vs_pq_promote(const struct vs_field *field,
 // VS_PQ_BYTES_TO_DECIMAL.
 enum vs_status vs_pq_convert(
     const struct vs_pq_leaf *leaf, const void *from, void *to, size_t n, struct vs_error *err);
+// Microseconds since 1970 of an INT96 timestamp; arithmetic wraps around.
+int64_t vs_pq_int96_micros(const uint8_t bytes[12]);
+uint32_t vs_pq_f16_bits(uint16_t half); // the same value as IEEE binary32
 enum vs_status vs_pq_bytes_to_decimal(struct vs_str bytes,
                                       vs_int128 *value_out,
                                       struct vs_error *err);

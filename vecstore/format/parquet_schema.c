@@ -58,14 +58,7 @@ static enum vs_status skip_tree(struct walk *walk, struct vs_error *err)
 
 // ---- primitive types ----
 
-struct primitive {
-    enum vs_kind kind;
-    enum vs_pq_convert convert;
-    uint8_t precision, scale;
-    char other[64]; // OTHER: its name
-};
-
-static void set_other(struct primitive *p, const char *name)
+static void set_other(struct vs_pq_primitive *p, const char *name)
 {
     p->kind = VS_KIND_OTHER;
     size_t n = strlen(name);
@@ -74,14 +67,14 @@ static void set_other(struct primitive *p, const char *name)
     p->other[n] = '\0';
 }
 
-static void set_kind(struct primitive *p, enum vs_kind kind, enum vs_pq_convert convert)
+static void set_kind(struct vs_pq_primitive *p, enum vs_kind kind, enum vs_pq_convert convert)
 {
     p->kind = kind;
     p->convert = convert;
 }
 
 // The logical type, taken from the older converted type where there is none.
-static struct vs_pq_logical logical_of(const struct vs_pq_schema_element *e)
+struct vs_pq_logical vs_pq_logical_of(const struct vs_pq_schema_element *e)
 {
     struct vs_pq_logical l = e->logical;
     if (l.kind != VS_PQ_LOGICAL_NONE || !e->has_converted) {
@@ -134,7 +127,7 @@ static struct vs_pq_logical logical_of(const struct vs_pq_schema_element *e)
     return l;
 }
 
-static void set_decimal(struct primitive *p,
+static void set_decimal(struct vs_pq_primitive *p,
                         const struct vs_pq_schema_element *e,
                         const struct vs_pq_logical *l)
 {
@@ -167,12 +160,12 @@ static void set_decimal(struct primitive *p,
     }
 }
 
-static void set_int32(struct primitive *p, const struct vs_pq_logical *l)
+static void set_int32(struct vs_pq_primitive *p, const struct vs_pq_logical *l)
 {
     if (l->kind == VS_PQ_LOGICAL_DATE) {
         set_kind(p, VS_KIND_DATE, VS_PQ_SAME);
-    } else if (l->kind == VS_PQ_LOGICAL_TIME) {
-        set_other(p, "time");
+    } else if (l->kind == VS_PQ_LOGICAL_TIME && l->unit == VS_PQ_MILLIS) {
+        set_kind(p, VS_KIND_TIME, VS_PQ_I32_MILLIS_TO_MICROS);
     } else if (l->kind == VS_PQ_LOGICAL_INTEGER && !l->is_signed && l->bit_width >= 32) {
         set_kind(p, VS_KIND_LONG, VS_PQ_U32_TO_I64);
     } else {
@@ -180,50 +173,53 @@ static void set_int32(struct primitive *p, const struct vs_pq_logical *l)
     }
 }
 
-static void set_int64(struct primitive *p, const struct vs_pq_logical *l)
+static void set_int64(struct vs_pq_primitive *p, const struct vs_pq_logical *l)
 {
-    static const enum vs_pq_convert units[] = {[VS_PQ_MILLIS] = VS_PQ_MILLIS_TO_MICROS,
-                                               [VS_PQ_MICROS] = VS_PQ_SAME,
-                                               [VS_PQ_NANOS] = VS_PQ_NANOS_TO_MICROS};
-
-    if (l->kind == VS_PQ_LOGICAL_TIME) {
-        set_other(p, "time");
-    } else if (l->kind == VS_PQ_LOGICAL_TIMESTAMP && (unsigned)l->unit >= VS_PQ_MILLIS &&
-               (unsigned)l->unit <= VS_PQ_NANOS) {
-        set_kind(p, l->utc ? VS_KIND_TIMESTAMPTZ : VS_KIND_TIMESTAMP, units[l->unit]);
+    if (l->kind == VS_PQ_LOGICAL_TIME && l->unit == VS_PQ_MICROS) {
+        set_kind(p, VS_KIND_TIME, VS_PQ_SAME);
+    } else if (l->kind == VS_PQ_LOGICAL_TIME && l->unit == VS_PQ_NANOS) {
+        set_kind(p, VS_KIND_TIME, VS_PQ_NANOS_TO_MICROS);
+    } else if (l->kind == VS_PQ_LOGICAL_TIMESTAMP && l->unit == VS_PQ_NANOS) {
+        set_kind(p, l->utc ? VS_KIND_TIMESTAMPTZ_NS : VS_KIND_TIMESTAMP_NS, VS_PQ_SAME);
+    } else if (l->kind == VS_PQ_LOGICAL_TIMESTAMP &&
+               (l->unit == VS_PQ_MILLIS || l->unit == VS_PQ_MICROS)) {
+        set_kind(p, l->utc ? VS_KIND_TIMESTAMPTZ : VS_KIND_TIMESTAMP,
+                 l->unit == VS_PQ_MILLIS ? VS_PQ_MILLIS_TO_MICROS : VS_PQ_SAME);
     } else if (l->kind == VS_PQ_LOGICAL_TIMESTAMP) {
         set_other(p, "timestamp of an unknown unit");
-    } else if (l->kind == VS_PQ_LOGICAL_INTEGER && !l->is_signed) {
-        set_other(p, "unsigned 64-bit integer");
+    } else if (l->kind == VS_PQ_LOGICAL_INTEGER && !l->is_signed && l->bit_width >= 64) {
+        p->precision = 20; // the smallest decimal that holds 2^64 - 1
+        set_kind(p, VS_KIND_DECIMAL, VS_PQ_U64_TO_DECIMAL);
     } else {
         set_kind(p, VS_KIND_LONG, VS_PQ_SAME);
     }
 }
 
-static void set_bytes(struct primitive *p, const struct vs_pq_logical *l)
+static void set_bytes(struct vs_pq_primitive *p, const struct vs_pq_logical *l)
 {
     bool is_text = l->kind == VS_PQ_LOGICAL_STRING || l->kind == VS_PQ_LOGICAL_ENUM ||
                    l->kind == VS_PQ_LOGICAL_JSON;
     set_kind(p, is_text ? VS_KIND_STRING : VS_KIND_BINARY, VS_PQ_SAME);
 }
 
-static void set_fixed(struct primitive *p,
+static void set_fixed(struct vs_pq_primitive *p,
                       const struct vs_pq_schema_element *e,
                       const struct vs_pq_logical *l)
 {
     if (l->kind == VS_PQ_LOGICAL_UUID && e->type_length == 16) {
         set_kind(p, VS_KIND_UUID, VS_PQ_SAME);
-    } else if (l->kind == VS_PQ_LOGICAL_FLOAT16) {
-        set_other(p, "float16");
+    } else if (l->kind == VS_PQ_LOGICAL_FLOAT16 && e->type_length == 2) {
+        set_kind(p, VS_KIND_FLOAT, VS_PQ_F16_TO_F32);
     } else {
-        set_other(p, "fixed-length bytes");
+        p->fixed_length = e->type_length > 0 ? (uint32_t)e->type_length : 0;
+        set_kind(p, VS_KIND_FIXED, VS_PQ_SAME);
     }
 }
 
-static struct primitive primitive_of(const struct vs_pq_schema_element *e)
+struct vs_pq_primitive vs_pq_primitive_of(const struct vs_pq_schema_element *e)
 {
-    struct primitive p = {.kind = VS_KIND_OTHER};
-    struct vs_pq_logical l = logical_of(e);
+    struct vs_pq_primitive p = {.kind = VS_KIND_OTHER};
+    struct vs_pq_logical l = vs_pq_logical_of(e);
     if (l.kind == VS_PQ_LOGICAL_DECIMAL) {
         set_decimal(&p, e, &l);
         return p;
@@ -239,7 +235,7 @@ static struct primitive primitive_of(const struct vs_pq_schema_element *e)
         set_int64(&p, &l);
         break;
     case VS_PQ_INT96:
-        set_other(&p, "INT96 timestamp");
+        set_kind(&p, VS_KIND_TIMESTAMPTZ, VS_PQ_I96_TO_MICROS); // an instant, says Iceberg
         break;
     case VS_PQ_FLOAT:
         set_kind(&p, VS_KIND_FLOAT, VS_PQ_SAME);
@@ -282,7 +278,7 @@ static enum vs_status use_other(struct walk *walk,
 
 static void use_leaf(const struct walk *walk,
                      const struct vs_pq_schema_element *e,
-                     const struct primitive *p,
+                     const struct vs_pq_primitive *p,
                      struct vs_pq_leaf *leaf)
 {
     leaf->chunk = walk->chunk;
@@ -297,13 +293,14 @@ static enum vs_status use_scalar(struct walk *walk,
                                  struct vs_pq_leaf *leaf,
                                  struct vs_error *err)
 {
-    struct primitive p = primitive_of(e);
+    struct vs_pq_primitive p = vs_pq_primitive_of(e);
     if (p.kind == VS_KIND_OTHER) {
         return use_other(walk, field, p.other, err);
     }
     use_leaf(walk, e, &p, leaf);
     field->precision = p.precision;
     field->scale = p.scale;
+    field->fixed_length = p.fixed_length;
     if (e->repetition == VS_PQ_REPEATED) { // a bare repeated field: a list that is never null
         field->kind = VS_KIND_LIST;
         field->required = true;
@@ -359,7 +356,7 @@ static enum vs_status use_group(struct walk *walk,
                          err);
     }
     const struct vs_pq_schema_element *element = e + distance;
-    struct primitive p = primitive_of(element);
+    struct vs_pq_primitive p = vs_pq_primitive_of(element);
     if (p.kind == VS_KIND_OTHER) {
         char name[96] = "list of ";
         memcpy(name + 8, p.other, sizeof p.other);
@@ -369,6 +366,7 @@ static enum vs_status use_group(struct walk *walk,
     field->kind = VS_KIND_LIST;
     field->precision = p.precision;
     field->scale = p.scale;
+    field->fixed_length = p.fixed_length;
     field->element_kind = p.kind;
     field->element_id = element->has_field_id ? element->field_id : -1;
     field->element_required = element->repetition != VS_PQ_OPTIONAL;

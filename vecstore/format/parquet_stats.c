@@ -10,7 +10,8 @@
 
 static bool is_bytes(enum vs_kind kind)
 {
-    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_UUID;
+    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_FIXED ||
+           kind == VS_KIND_UUID;
 }
 
 static bool is_real(enum vs_kind kind)
@@ -328,7 +329,11 @@ bool vs_bound_store(const struct vs_bound_type *type,
                     const struct vs_bound *bound,
                     struct vs_bound_bytes *bytes_out)
 {
-    if (type->kind == VS_KIND_STRING || type->kind == VS_KIND_BINARY) {
+    if (type->kind == VS_KIND_FIXED && type->form == VS_BOUND_PARQUET && bound->cut) {
+        return false; // readers take bounds of fixed-length values for whole values
+    }
+    if (type->kind == VS_KIND_STRING || type->kind == VS_KIND_BINARY ||
+        type->kind == VS_KIND_FIXED) {
         return store_bytes(type, upper, bound, bytes_out);
     }
     bytes_out->exact = true;

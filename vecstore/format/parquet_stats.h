@@ -15,9 +15,9 @@
 #define VS_BOUND_SIZE (VS_BOUND_PREFIX + 8) // most bytes of a stored bound
 
 struct vs_bound {
-    vs_int128 integer;              // BOOLEAN, INT, LONG, DATE, TIMESTAMP*, DECIMAL
+    vs_int128 integer;              // BOOLEAN, INT, LONG, DATE, TIME, TIMESTAMP*, DECIMAL
     double real;                    // FLOAT, DOUBLE
-    uint8_t bytes[VS_BOUND_PREFIX]; // STRING, BINARY, UUID: the first bytes as they stand
+    uint8_t bytes[VS_BOUND_PREFIX]; // STRING, BINARY, FIXED, UUID: the first bytes as they stand
     uint8_t len;
     bool cut; // the value is longer than bytes
 };

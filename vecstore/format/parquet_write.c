@@ -69,6 +69,11 @@ static enum vs_status check_schema(const struct vs_schema *schema,
                            "%s: column '%.*s' has type %.*s, which cannot be written", what,
                            VS_STR_ARG(field->name), VS_STR_ARG(field->other_type));
         }
+        if (leaf == VS_KIND_FIXED &&
+            (field->fixed_length == 0 || field->fixed_length > INT32_MAX)) {
+            return vs_fail(err, VS_INVALID, "%s: column '%.*s': fixed needs a length", what,
+                           VS_STR_ARG(field->name));
+        }
         if (leaf == VS_KIND_DECIMAL && (field->precision < 1 || field->precision > 38)) {
             return vs_fail(err, VS_INVALID,
                            "%s: column '%.*s': decimal precision %d is not 1 to 38", what,

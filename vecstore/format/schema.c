@@ -19,6 +19,10 @@ static const struct {
     [VS_KIND_DECIMAL] = {"decimal", 16},
     [VS_KIND_LIST] = {"list", 0},
     [VS_KIND_OTHER] = {"other", 0},
+    [VS_KIND_TIME] = {"time", 8},
+    [VS_KIND_FIXED] = {"fixed", 0},
+    [VS_KIND_TIMESTAMP_NS] = {"timestamp_ns", 8},
+    [VS_KIND_TIMESTAMPTZ_NS] = {"timestamptz_ns", 8},
 };
 
 size_t vs_schema_find(const struct vs_schema *schema, struct vs_str name)
@@ -65,6 +69,9 @@ static enum vs_status format_primitive(const struct vs_field *field,
     if (kind == VS_KIND_DECIMAL) {
         return vs_buf_printf(out, err, "decimal(%d,%d)", field->precision, field->scale);
     }
+    if (kind == VS_KIND_FIXED) {
+        return vs_buf_printf(out, err, "fixed[%u]", (unsigned)field->fixed_length);
+    }
     return vs_buf_append_c(out, vs_kind_name(kind), err);
 }
 
@@ -88,7 +95,7 @@ static enum vs_status unknown_type(struct vs_str text, struct vs_error *err)
     return vs_fail(
         err, VS_INVALID,
         "unknown type '%.*s'; known types: boolean, int, long, float, double, string, date, "
-        "timestamp, timestamptz, binary, "
+        "time, timestamp, timestamptz, timestamp_ns, timestamptz_ns, binary, fixed[length], "
         "uuid, decimal(precision,scale) with precision 1 to 38, and list<type> of one of these",
         VS_STR_ARG(text));
 }
@@ -115,10 +122,26 @@ static bool parse_decimal(struct vs_str text, struct vs_field *field)
     return true;
 }
 
+static bool parse_fixed(struct vs_str text, struct vs_field *field)
+{
+    uint64_t length = 0;
+    if (!vs_str_starts_with(text, VS_STR("fixed[")) || !vs_str_ends_with(text, VS_STR("]"))) {
+        return false;
+    }
+    struct vs_str inside = {text.ptr + 6, text.len - 7};
+    if (vs_parse_u64(vs_str_trim(inside), &length, NULL) != VS_OK || length < 1 ||
+        length > INT32_MAX) {
+        return false;
+    }
+    field->fixed_length = (uint32_t)length;
+    return true;
+}
+
 static bool parse_primitive(struct vs_str text, struct vs_field *field, enum vs_kind *kind_out)
 {
     for (int kind = 0; kind < VS_KIND_COUNT; kind++) {
-        if (kind == VS_KIND_DECIMAL || kind == VS_KIND_LIST || kind == VS_KIND_OTHER) {
+        if (kind == VS_KIND_DECIMAL || kind == VS_KIND_FIXED || kind == VS_KIND_LIST ||
+            kind == VS_KIND_OTHER) {
             continue;
         }
         if (vs_str_equal_c(text, kinds[kind].name)) {
@@ -128,6 +151,10 @@ static bool parse_primitive(struct vs_str text, struct vs_field *field, enum vs_
     }
     if (parse_decimal(text, field)) {
         *kind_out = VS_KIND_DECIMAL;
+        return true;
+    }
+    if (parse_fixed(text, field)) {
+        *kind_out = VS_KIND_FIXED;
         return true;
     }
     return false;
@@ -177,7 +204,8 @@ enum vs_status vs_schema_clone(const struct vs_schema *schema,
         struct vs_field *field = &copy.fields[i];
         *field = schema->fields[i];
         if (!copy_text(arena, &field->name) || !copy_text(arena, &field->other_type) ||
-            !copy_text(arena, &field->doc)) {
+            !copy_text(arena, &field->doc) || !copy_text(arena, &field->initial_default_json) ||
+            !copy_text(arena, &field->write_default_json)) {
             return vs_fail(err, VS_NO_MEMORY, "no memory to copy a schema of %zu fields",
                            schema->field_count);
         }

@@ -26,11 +26,16 @@ enum vs_kind {
     VS_KIND_UUID = 10,    // 16 bytes, network order
     VS_KIND_DECIMAL = 11, // vs_int128 unscaled, native order; precision 1..38
     VS_KIND_LIST = 12,
-    VS_KIND_OTHER = 13, // a type that we can carry in a schema but not read (struct, map, fixed,
-                        // time, nested list): never silently dropped
+    VS_KIND_OTHER = 13, // a type that flat columns cannot hold (struct, map, nested list): never
+                        // silently dropped
+    // The index stores the kinds below OTHER only; the numbers above are part of its format.
+    VS_KIND_TIME = 14,           // int64 microseconds since midnight
+    VS_KIND_FIXED = 15,          // bytes, all of vs_field.fixed_length; in memory as BINARY
+    VS_KIND_TIMESTAMP_NS = 16,   // int64 nanoseconds, no zone (Iceberg v3)
+    VS_KIND_TIMESTAMPTZ_NS = 17, // int64 nanoseconds UTC (Iceberg v3)
 };
 
-#define VS_KIND_COUNT 14
+#define VS_KIND_COUNT 18
 
 struct vs_field {
     int32_t id; // Iceberg field id; -1 when the file has none
@@ -38,6 +43,7 @@ struct vs_field {
     enum vs_kind kind;
     bool required;
     uint8_t precision, scale; // DECIMAL (for a list of decimals: of the element)
+    uint32_t fixed_length;    // FIXED (for a list of fixed: of the element)
     // LIST only
     enum vs_kind element_kind;
     int32_t element_id;
@@ -45,6 +51,8 @@ struct vs_field {
     struct vs_str
         other_type; // VS_KIND_OTHER: its name or JSON, for messages and for writing the schema back
     struct vs_str doc; // may be empty
+    // Iceberg v3 default values as raw JSON; empty: none.
+    struct vs_str initial_default_json, write_default_json;
 };
 
 struct vs_schema {
@@ -58,18 +66,18 @@ struct vs_schema {
 // Index of the field, or SIZE_MAX.
 size_t vs_schema_find(const struct vs_schema *schema, struct vs_str name);
 size_t vs_schema_find_id(const struct vs_schema *schema, int32_t id);
-// Bytes per value of a fixed-width kind (BOOLEAN 1, INT/DATE/FLOAT 4, LONG/DOUBLE/TIMESTAMP* 8,
-// UUID 16, DECIMAL 16); 0 for the others.
+// Bytes per value of a fixed-width kind (BOOLEAN 1, INT/DATE/FLOAT 4, LONG/DOUBLE/TIME/TIMESTAMP*
+// 8, UUID 16, DECIMAL 16); 0 for the others.
 size_t vs_kind_width(enum vs_kind kind);
 // False for types that a table may have but this program cannot read (VS_KIND_OTHER, lists of it).
 bool vs_field_is_readable(const struct vs_field *field);
 const char *vs_kind_name(enum vs_kind kind); // Iceberg's name: "long", "timestamptz", …
-// Text of a field's type: "long", "decimal(10,2)", "list<float>".
+// Text of a field's type: "long", "decimal(10,2)", "fixed[16]", "list<float>".
 enum vs_status vs_type_format(const struct vs_field *field,
                               struct vs_buf *out,
                               struct vs_error *err);
-// The inverse: fills kind, precision, scale and element_kind of *field. INVALID lists the known
-// types.
+// The inverse: fills kind, precision, scale, fixed_length and element_kind of *field. INVALID lists
+// the known types.
 enum vs_status vs_type_parse(struct vs_str text, struct vs_field *field, struct vs_error *err);
 // Deep copy into an arena.
 enum vs_status vs_schema_clone(const struct vs_schema *schema,

@@ -61,6 +61,20 @@ static enum vs_status parse_base64(struct vs_str text,
     return VS_OK;
 }
 
+static enum vs_status parse_fixed(struct vs_str text,
+                                  const struct vs_field *field,
+                                  struct vs_arena *arena,
+                                  struct vs_str *bytes_out,
+                                  struct vs_error *err)
+{
+    VS_TRY(parse_base64(text, arena, bytes_out, err));
+    if (bytes_out->len != field->fixed_length) {
+        return vs_fail(err, VS_INVALID, "%zu bytes where fixed[%u] needs %u", bytes_out->len,
+                       (unsigned)field->fixed_length, (unsigned)field->fixed_length);
+    }
+    return VS_OK;
+}
+
 static enum vs_status parse_integer(struct vs_str text,
                                     enum vs_kind kind,
                                     int64_t *value_out,
@@ -113,16 +127,18 @@ static enum vs_status parse_timestamp(struct vs_str text,
                                       int64_t *value_out,
                                       struct vs_error *err)
 {
-    int64_t micros = 0;
+    int64_t value = 0;
     bool has_zone = false;
-    VS_TRY(vs_timestamp_parse(text, &micros, &has_zone, err));
-    if (has_zone && kind == VS_KIND_TIMESTAMP) {
+    bool is_nanos = kind == VS_KIND_TIMESTAMP_NS || kind == VS_KIND_TIMESTAMPTZ_NS;
+    VS_TRY(is_nanos ? vs_timestamp_ns_parse(text, &value, &has_zone, err)
+                    : vs_timestamp_parse(text, &value, &has_zone, err));
+    if (has_zone && (kind == VS_KIND_TIMESTAMP || kind == VS_KIND_TIMESTAMP_NS)) {
         return vs_fail(
             err, VS_INVALID,
             "'%.*s' has a zone, but the column's type is timestamp without zone; drop the zone",
             VS_STR_SHORT(text));
     }
-    *value_out = micros;
+    *value_out = value;
     return VS_OK;
 }
 
@@ -169,12 +185,20 @@ enum vs_status vs_value_parse(struct vs_str text,
     case VS_KIND_DATE:
         VS_TRY(parse_date(text, &value.as.integer, err));
         break;
+    case VS_KIND_TIME:
+        VS_TRY(vs_time_parse(text, &value.as.integer, err));
+        break;
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         VS_TRY(parse_timestamp(text, field->kind, &value.as.integer, err));
         break;
     case VS_KIND_BINARY:
         VS_TRY(parse_base64(text, arena, &value.as.text, err));
+        break;
+    case VS_KIND_FIXED:
+        VS_TRY(parse_fixed(text, field, arena, &value.as.text, err));
         break;
     case VS_KIND_UUID:
         VS_TRY(parse_uuid(text, arena, &value.as.text, err));
