@@ -69,6 +69,10 @@ static enum vs_status delete_matching(struct vs_db *db,
         .op = options->op};
     struct vs_delete_job job = {
         .table = options->table, .find = find_matching, .find_ctx = &delete, .op = options->op};
+    struct vs_table *table = NULL;
+    VS_TRY(vs_catalog_load(db->catalog, options->table, &table, err));
+    delete.match.store = table->store;
+    vs_table_release(table);
     return vs_delete_job_run(db->catalog, &job, result_out, err);
 }
 

@@ -21,16 +21,17 @@ static void close_opened(struct opened *opened)
 }
 
 static enum vs_status open_file(struct vs_db *db,
+                                struct vs_store *store,
                                 struct vs_str uri,
                                 struct vs_file **file_out,
                                 struct vs_error *err)
 {
     struct vs_buf key;
     vs_buf_init(&key, db->env, 8192);
-    enum vs_status status = vs_store_key(vs_catalog_store(db->catalog), uri, &key, err);
+    enum vs_status status = vs_store_key(store, uri, &key, err);
     if (status == VS_OK) {
         const char *text = vs_buf_c_str(&key);
-        status = text != NULL ? vs_file_open(vs_catalog_store(db->catalog), text, file_out, err)
+        status = text != NULL ? vs_file_open(store, text, file_out, err)
                               : vs_fail(err, VS_NO_MEMORY, "out of memory for a file name");
     }
     vs_buf_clear(&key);
@@ -49,7 +50,8 @@ static enum vs_status open_current(struct vs_db *db,
                        "table %s has no index; make one with vecstore index build %s", table,
                        table);
     }
-    enum vs_status status = open_file(db, opened->entry.path, &opened->file, err);
+    enum vs_status status =
+        open_file(db, opened->table->store, opened->entry.path, &opened->file, err);
     return status == VS_OK ? VS_OK
                            : vs_wrap(err, status,
                                      "the index of table %s is named in its metadata but cannot be "
@@ -87,7 +89,7 @@ static enum vs_status open_index(struct vs_db *db,
 }
 
 static enum vs_status report_version(struct vs_db *db,
-                                     const struct vs_table_metadata *metadata,
+                                     const struct vs_table *table,
                                      struct vs_str path,
                                      bool current,
                                      struct vs_json_writer *w,
@@ -96,9 +98,9 @@ static enum vs_status report_version(struct vs_db *db,
     struct vs_file *file = NULL;
     struct vs_index *index = NULL;
     struct vs_error problem = {0};
-    enum vs_status status = open_file(db, path, &file, &problem);
+    enum vs_status status = open_file(db, table->store, path, &file, &problem);
     if (status == VS_OK) {
-        status = open_index(db, metadata, file, true, &index, &problem);
+        status = open_index(db, table->metadata, file, true, &index, &problem);
     }
     if (status != VS_NO_MEMORY) {
         vs_jw_object_begin(w);
@@ -135,14 +137,14 @@ static enum vs_status report_versions(struct vs_db *db,
     struct vs_statistics current;
     bool has_current = vs_stats_file_find(metadata, metadata->current_snapshot_id, &current);
     if (has_current) {
-        VS_TRY(report_version(db, metadata, current.path, true, w, err));
+        VS_TRY(report_version(db, table, current.path, true, w, err));
     }
     for (size_t i = metadata->statistics_count; i > 0; i--) { // newest last in the metadata
         struct vs_str path = metadata->statistics[i - 1].path;
         bool is_current = has_current && vs_str_equal(path, current.path);
         if (!is_current && vs_str_ends_with(path, VS_STR(VS_INDEX_FILE_SUFFIX)) &&
             !seen_before(metadata, i - 1)) {
-            VS_TRY(report_version(db, metadata, path, false, w, err));
+            VS_TRY(report_version(db, table, path, false, w, err));
         }
     }
     return VS_OK;

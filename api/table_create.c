@@ -3,11 +3,12 @@
 
 #include "api/schema_text.h"
 #include "index/codebook.h"
+#include "vecstore/iceberg/metadata_edit.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_PROPERTIES 8
+#define OWN_PROPERTIES 8
 
 static struct vs_field *find_field(const struct vs_new_table *spec, struct vs_str name)
 {
@@ -87,6 +88,9 @@ static enum vs_status make_properties(struct vs_arena *arena,
             add_property(arena, spec, "model", vs_str_from_c(spec->model), &pairs[count++], err));
     }
     pairs[count++] = (struct vs_pair){VS_STR("write.parquet.compression-codec"), VS_STR("zstd")};
+    for (size_t i = 0; i < spec->property_count; i++) {
+        pairs[count++] = spec->properties[i];
+    }
     *count_out = count;
     return VS_OK;
 }
@@ -97,8 +101,12 @@ static enum vs_status create(struct vs_db *db,
                              struct vs_table **table_out,
                              struct vs_error *err)
 {
-    struct vs_pair pairs[MAX_PROPERTIES];
     size_t pair_count;
+    struct vs_pair *pairs =
+        vs_arena_alloc_array(arena, OWN_PROPERTIES + spec->property_count, sizeof *pairs);
+    if (pairs == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "out of memory for table properties");
+    }
     VS_TRY(make_properties(arena, spec, pairs, &pair_count, err));
     // The catalog gives real ids; here position + 1 stands for a field, so that the identifier can
     // be named.
@@ -115,8 +123,21 @@ static enum vs_status create(struct vs_db *db,
         .identifier_ids = &identifier,
         .identifier_count = identifier != 0,
     };
-    struct vs_table_create request = {
-        .schema = &schema, .properties = pairs, .property_count = pair_count};
+    struct vs_partition_spec partitions = {0};
+    struct vs_sort_order order = {0};
+    struct vs_table_create request = {.schema = &schema,
+                                      .properties = pairs,
+                                      .property_count = pair_count,
+                                      .format_version = spec->format_version};
+    if (spec->partition_by != NULL) {
+        VS_TRY(vs_partition_spec_parse(vs_str_from_c(spec->partition_by), &schema, arena,
+                                       &partitions, err));
+        request.spec = &partitions;
+    }
+    if (spec->sort_order != NULL) {
+        VS_TRY(vs_sort_order_parse(vs_str_from_c(spec->sort_order), &schema, arena, &order, err));
+        request.sort_order = &order;
+    }
     return vs_catalog_create(db->catalog, spec->name, &request, table_out, err);
 }
 
@@ -150,6 +171,11 @@ static enum vs_status parse_and_create(struct vs_db *db,
         .metric = options->metric != NULL ? options->metric : "cosine",
         .model = options->model,
         .normalized = options->normalized,
+        .partition_by = options->partition_by,
+        .sort_order = options->sort_order,
+        .format_version = options->format_version,
+        .properties = options->properties,
+        .property_count = options->property_count,
     };
     VS_TRY(
         vs_schema_text_parse(vs_str_from_c(options->schema != NULL ? options->schema : "id long"),

@@ -17,6 +17,10 @@ struct vs_new_table {
     uint32_t dim;
     const char *metric, *model;
     bool normalized;
+    const char *partition_by, *sort_order; // NULL: none
+    int format_version;                    // 0: 2
+    const struct vs_pair *properties;      // more of them
+    size_t property_count;
 };
 
 enum vs_status vs_new_table_create(struct vs_db *db,

@@ -42,6 +42,9 @@ enum vs_status vs_db_open(const struct vs_env *env,
         .kind = options->catalog,
         .warehouse = options->warehouse != NULL ? options->warehouse : "./warehouse",
         .create_warehouse = options->create,
+        .uri = options->catalog_uri,
+        .name = options->catalog_name,
+        .settings = options->settings,
     };
     struct vs_engine_options engine = {.thread_count = db->thread_count,
                                        .cache_bytes = options->cache_bytes};

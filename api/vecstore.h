@@ -17,6 +17,7 @@
 #include "vecstore/base/buf.h"
 #include "vecstore/base/cancel.h"
 #include "vecstore/base/env.h"
+#include "vecstore/base/settings.h"
 
 #define VS_VERSION_MAJOR 0
 #define VS_VERSION_MINOR 1
@@ -36,11 +37,15 @@ enum vs_status vs_version_json(struct vs_buf *json_out, struct vs_error *err);
 
 struct vs_db_options {
     size_t size;
-    const char *warehouse; // path or URI; NULL: "./warehouse"
-    const char *catalog;   // NULL: "filesystem"
-    bool create;           // make the warehouse folder when it is missing
-    size_t thread_count;   // for builds and large scans; 0: all processors
-    uint64_t cache_bytes;  // memory for opened indexes and masks; 0: half of RAM
+    const char *warehouse;              // path or URI; NULL: "./warehouse"
+    const char *catalog;                // NULL: "filesystem"
+    bool create;                        // make the warehouse folder when it is missing
+    size_t thread_count;                // for builds and large scans; 0: all processors
+    uint64_t cache_bytes;               // memory for opened indexes and masks; 0: half of RAM
+    const char *catalog_uri;            // "rest": base of the service; "sql": the SQLite file
+    const char *catalog_name;           // "sql": catalog_name of the rows; NULL: "default"
+    const struct vs_settings *settings; // of stores and services ("s3.endpoint", "token", …;
+                                        // docs/operations/s3.md, catalogs.md); may be NULL
 };
 enum vs_status vs_db_open(const struct vs_env *env,
                           const struct vs_db_options *options,
@@ -58,9 +63,14 @@ struct vs_create_options {
     const char
         *schema; // "id long, title string, price decimal(10,2), tags list<string>"; NULL: "id
                  // long". The vector column is added at the end unless named in it (as list<float>)
-    const char *id_column; // NULL: "id"; must be long or string
-    const char *model;     // embedding model, informational; may be NULL
-    bool normalized;       // vectors are unit length
+    const char *id_column;            // NULL: "id"; must be long or string
+    const char *model;                // embedding model, informational; may be NULL
+    bool normalized;                  // vectors are unit length
+    const char *partition_by;         // "lang, bucket(16, id), day(created)"; NULL: unpartitioned
+    const char *sort_order;           // "lang asc nulls first, created desc"; NULL: unsorted
+    int format_version;               // 0: 2; 3 for deletion vectors and row lineage
+    const struct vs_pair *properties; // more table properties
+    size_t property_count;
 };
 enum vs_status vs_db_create_table(struct vs_db *db,
                                   const struct vs_create_options *options,
@@ -90,6 +100,140 @@ enum vs_status vs_db_check_table(struct vs_db *db,
                                  struct vs_buf *report,
                                  struct vs_error *err);
 enum vs_status vs_db_drop_table(struct vs_db *db, const char *table, struct vs_error *err);
+// Adopts an existing table by its metadata file; reports as vs_db_describe_table.
+enum vs_status vs_db_register_table(struct vs_db *db,
+                                    const char *table,
+                                    const char *metadata_uri,
+                                    struct vs_buf *report,
+                                    struct vs_error *err);
+
+// ---- changing a table ----
+enum vs_alter_kind {
+    VS_ALTER_ADD_COLUMN,    // name, type; doc, after, default_json optional
+    VS_ALTER_DROP_COLUMN,   // name
+    VS_ALTER_RENAME_COLUMN, // name, value: the new name
+    VS_ALTER_WIDEN_COLUMN,  // name, type
+    VS_ALTER_OPTIONAL,      // name: may be null from now on
+    VS_ALTER_DOC,           // name, value
+    VS_ALTER_MOVE_COLUMN,   // name, after (NULL: first)
+    VS_ALTER_PARTITION_BY,  // value: "lang, day(created)" or "none"
+    VS_ALTER_SORT_ORDER,    // value or "none"
+    VS_ALTER_SET,           // property name = value
+    VS_ALTER_UNSET,         // property name
+    VS_ALTER_FORMAT,        // value: "2" or "3"; upwards only
+};
+
+struct vs_alter_step {
+    enum vs_alter_kind kind;
+    const char *name, *value, *type, *doc, *after, *default_json;
+};
+
+struct vs_alter_options {
+    size_t size;
+    const char *table;
+    const struct vs_alter_step *steps; // all in one commit, in this order
+    size_t step_count;
+    const struct vs_op *op;
+};
+// Reports as vs_db_describe_table.
+enum vs_status vs_db_alter_table(struct vs_db *db,
+                                 const struct vs_alter_options *options,
+                                 struct vs_buf *report,
+                                 struct vs_error *err);
+
+struct vs_at {           // which snapshot; all zero: the newest
+    int64_t snapshot_id; // 0: not given
+    const char *as_of;   // date or timestamp (UTC); NULL: not given
+    const char *ref;     // branch or tag; NULL: not given
+};
+
+// {"refs":[{"name","type":"branch"|"tag","snapshot_id","max_ref_age_ms"?,…}]}
+enum vs_status vs_db_list_refs(struct vs_db *db,
+                               const char *table,
+                               struct vs_buf *report,
+                               struct vs_error *err);
+
+struct vs_ref_options {
+    size_t size;
+    const char *table, *name;
+    bool is_tag;     // else a branch
+    bool replace;    // move one that exists; else it is VS_EXISTS
+    struct vs_at at; // all zero: the newest snapshot
+    int64_t max_ref_age_ms, max_snapshot_age_ms, min_snapshots_to_keep; // 0: not set
+    const struct vs_op *op;
+};
+// Both report as vs_db_list_refs.
+enum vs_status vs_db_set_ref(struct vs_db *db,
+                             const struct vs_ref_options *options,
+                             struct vs_buf *report,
+                             struct vs_error *err);
+enum vs_status vs_db_remove_ref(struct vs_db *db,
+                                const char *table,
+                                const char *name,
+                                struct vs_buf *report,
+                                struct vs_error *err);
+
+struct vs_rollback_options {
+    size_t size;
+    const char *table;
+    struct vs_at at; // required: what main becomes
+    bool any;        // also a snapshot that is no ancestor of the newest
+    const struct vs_op *op;
+};
+// {"table","snapshot_id","previous_snapshot_id"}
+enum vs_status vs_db_rollback(struct vs_db *db,
+                              const struct vs_rollback_options *options,
+                              struct vs_buf *report,
+                              struct vs_error *err);
+
+// ---- upkeep ----
+struct vs_expire_options {
+    size_t size;
+    const char *table;
+    const char *older_than;      // date, timestamp or age ("7d", "12h"); NULL: the table's
+                                 // history.expire.max-snapshot-age-ms, else 5 days
+    uint32_t retain_last;        // 0: the table's history.expire.min-snapshots-to-keep, else 1
+    const int64_t *snapshot_ids; // these in any case
+    size_t snapshot_id_count;
+    bool dry_run;
+    const struct vs_op *op;
+};
+// {"table","expired":[ids],"removed":{"data_files","delete_files","manifests","manifest_lists","statistics_files","bytes"},"dry_run"}
+enum vs_status vs_db_expire(struct vs_db *db,
+                            const struct vs_expire_options *options,
+                            struct vs_buf *report,
+                            struct vs_error *err);
+
+struct vs_compact_options {
+    size_t size;
+    const char *table;
+    uint64_t target_bytes; // 0: write.target-file-size-bytes, else 512 MiB
+    uint64_t min_bytes;    // files below it are small; 0: 3/4 of the target
+    uint32_t min_files;    // a group of fewer is left alone unless it has deletes; 0: 2
+    const char *filter;    // only files that may hold matching rows; NULL: all
+    bool dry_run;
+    const struct vs_op *op;
+};
+// {"table","snapshot_id","rewritten_files","added_files","removed_delete_files","rows","bytes_before","bytes_after","index":"remapped"|"none"|"kept","dry_run"};
+// nothing to do makes no snapshot. The index follows by remapping.
+enum vs_status vs_db_compact(struct vs_db *db,
+                             const struct vs_compact_options *options,
+                             struct vs_buf *report,
+                             struct vs_error *err);
+
+struct vs_orphan_options {
+    size_t size;
+    const char *table;
+    const char *older_than; // NULL: 3 days; younger than 1 day needs `force`
+    bool force;
+    bool remove; // else only a list
+    const struct vs_op *op;
+};
+// {"table","orphans":[{"path","bytes","modified"}],"bytes","removed":N,"dry_run"}
+enum vs_status vs_db_remove_orphans(struct vs_db *db,
+                                    const struct vs_orphan_options *options,
+                                    struct vs_buf *report,
+                                    struct vs_error *err);
 
 // ---- writing ----
 struct vs_ingest_options {
@@ -109,6 +253,8 @@ struct vs_ingest_options {
     bool upsert;               // replace rows whose id exists
     bool quarantine;           // set bad rows aside in <table>/quarantine/… instead of stopping
     const struct vs_op *op;
+    const char *overwrite; // a filter: rows that match it are deleted in the same commit ("*": all)
+    const char *branch;    // that gets the snapshot; NULL: main
 };
 // {"table","snapshot_id","rows","replaced","rejected","quarantine":uri|null,"files","bytes","ms","rows_per_second"}.
 // All files become one commit.
@@ -139,6 +285,7 @@ struct vs_delete_options {
     const char *filter;        // an expression, or
     struct vs_str filter_json; // the JSON form
     const struct vs_op *op;
+    const char *branch; // that gets the snapshot; NULL: main
 };
 // {"table","snapshot_id","deleted","not_found"}; deleting nothing makes no snapshot.
 enum vs_status vs_db_delete(struct vs_db *db,
@@ -185,11 +332,6 @@ enum vs_status vs_db_verify_index(struct vs_db *db,
                                   struct vs_error *err);
 
 // ---- reading ----
-struct vs_at {           // which snapshot; all zero: the newest
-    int64_t snapshot_id; // 0: not given
-    const char *as_of;   // date or timestamp (UTC); NULL: not given
-    const char *ref;     // branch or tag; NULL: not given
-};
 
 struct vs_query_options {
     size_t size;
@@ -292,6 +434,41 @@ enum vs_status vs_db_get(struct vs_db *db,
                          const struct vs_get_options *options,
                          struct vs_buf *report,
                          struct vs_error *err);
+
+struct vs_export_options {
+    size_t size;
+    const char *table;
+    struct vs_at at;
+    const char *filter;
+    const char *const *select; // NULL with select_count 0: every column
+    size_t select_count;
+    const char
+        *path; // .jsonl, .parquet or .npy (one vector column); "-" is standard output (JSONL)
+    const struct vs_op *op;
+};
+// {"table","snapshot_id","rows","bytes","path"}. Rows after deletes, streamed in file order.
+enum vs_status vs_db_export(struct vs_db *db,
+                            const struct vs_export_options *options,
+                            struct vs_buf *report,
+                            struct vs_error *err);
+
+struct vs_inspect_options {
+    size_t size;
+    const char *uri; // a Parquet, Avro, Puffin or table metadata file: path or URI
+    const struct vs_settings *settings;
+    bool digest;                       // rows, nulls and digests per column (docs/format/digest.md)
+    bool rows;                         // values, exactly
+    uint64_t max_rows;                 // with rows; 0: 100
+    int64_t snapshot_id;               // of a metadata file; 0: the current one
+    const char *moved_from, *moved_to; // paths with this prefix are opened at the other place
+    const struct vs_op *op;
+};
+// Structure, statistics and sizes of one file; of a metadata file the table's snapshot with deletes
+// applied.
+enum vs_status vs_inspect(const struct vs_env *env,
+                          const struct vs_inspect_options *options,
+                          struct vs_buf *report,
+                          struct vs_error *err);
 
 struct vs_recall_options {
     size_t size;

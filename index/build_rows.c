@@ -65,7 +65,9 @@ static enum vs_status place_fields(struct vs_build *build, struct vs_error *err)
     for (size_t f = 0; f < params->field_count; f++) {
         const struct vs_field *field = &params->fields[f];
         enum vs_kind kind = field->kind;
-        build->stored[f] = kind != VS_KIND_OTHER;
+        // Kinds that the attribute format does not know stay out: such fields come from the table.
+        build->stored[f] =
+            kind < VS_KIND_OTHER && (kind != VS_KIND_LIST || field->element_kind < VS_KIND_LIST);
         build->places[f] = VS_PLACE_ATTRS;
         if (is_vector_field(build, f)) {
             build->places[f] = VS_PLACE_VECTORS;

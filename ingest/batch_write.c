@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/batch_write.h"
 
+#include "ingest/partition_split.h"
 #include "vecstore/format/parquet_write.h"
 
 #include <stdio.h>
@@ -9,6 +10,16 @@
 #define DEFAULT_TARGET (UINT64_C(512) << 20)
 #define MAX_FILES 65536
 #define KEY_LIMIT 4096
+#define MAX_OPEN 64 // files at once: each holds a row group in memory
+
+struct open_file {
+    struct vs_writer *out; // NULL: the place is free
+    struct vs_parquet_writer *parquet;
+    size_t partition;
+    uint64_t used_at;
+    struct vs_str uri;
+    const char *key; // NUL-terminated
+};
 
 struct vs_batch_writer {
     const struct vs_env *env;
@@ -19,9 +30,13 @@ struct vs_batch_writer {
     uint64_t target_bytes, finished_bytes;
     size_t thread_count;
     struct vs_uuid uuid;
-    // the open file
-    struct vs_writer *out;
-    struct vs_parquet_writer *parquet;
+    struct vs_str folder; // URI of the data folder
+    bool is_scattered;    // write.object-storage.enabled
+    struct vs_partition_split split;
+    struct vs_batch part; // the rows of one partition
+    struct open_file open[MAX_OPEN];
+    uint64_t clock;
+    size_t name_count;
     // finished files
     struct vs_data_file *files;
     const char **keys; // of files[i], NUL-terminated
@@ -42,6 +57,57 @@ static uint64_t target_of(const struct vs_table_metadata *metadata,
     return DEFAULT_TARGET;
 }
 
+static bool is_true(struct vs_str text)
+{
+    return vs_str_equal_nocase(text, VS_STR("true"));
+}
+
+// Where data files go: properties that would put them where no reader of ours may open them are
+// refused.
+static enum vs_status choose_folder(struct vs_batch_writer *writer, struct vs_error *err)
+{
+    static const char *const names[] = {"write.data.path", "write.object-storage.path",
+                                        "write.folder-storage.path"};
+    const struct vs_table_metadata *m = writer->metadata;
+    struct vs_str location = m->location;
+    writer->is_scattered = is_true(vs_table_property(m, "write.object-storage.enabled"));
+    if (vs_table_property(m, "write.location-provider.impl").len > 0) {
+        return vs_fail(err, VS_UNSUPPORTED,
+                       "table property write.location-provider.impl names a Java class that places "
+                       "data files; it cannot be run, remove the property to write");
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct vs_str path = vs_table_property(m, names[i]);
+        while (path.len > 0 && path.ptr[path.len - 1] == '/') {
+            path.len--;
+        }
+        if (path.len == 0) {
+            continue;
+        }
+        if (!vs_str_starts_with(path, location) || path.len <= location.len ||
+            path.ptr[location.len] != '/') {
+            return vs_fail(err, VS_UNSUPPORTED,
+                           "table property %s puts data files at %.*s, outside of the table's "
+                           "location %.*s; remove the property to write",
+                           names[i], VS_STR_SHORT(path), VS_STR_SHORT(location));
+        }
+        writer->folder = path;
+        return VS_OK;
+    }
+    writer->folder = vs_arena_printf(&writer->arena, "%.*s/data", VS_STR_ARG(location));
+    return writer->folder.ptr != NULL
+               ? VS_OK
+               : vs_fail(err, VS_NO_MEMORY, "out of memory for a data file writer");
+}
+
+static enum vs_status open_inner(struct vs_batch_writer *writer, struct vs_error *err)
+{
+    VS_TRY(choose_folder(writer, err));
+    VS_TRY(vs_partition_split_init(&writer->split, writer->env, writer->metadata, err));
+    return vs_batch_init(&writer->part, writer->env, writer->schema->fields,
+                         writer->schema->field_count, err);
+}
+
 enum vs_status vs_batch_writer_open(const struct vs_env *env,
                                     struct vs_store *store,
                                     const struct vs_table_metadata *metadata,
@@ -49,11 +115,6 @@ enum vs_status vs_batch_writer_open(const struct vs_env *env,
                                     struct vs_batch_writer **writer_out,
                                     struct vs_error *err)
 {
-    if (metadata->is_partitioned) {
-        return vs_fail(err, VS_UNSUPPORTED,
-                       "the table is partitioned; writing to partitioned tables is not supported "
-                       "yet, write with another engine");
-    }
     struct vs_batch_writer *writer = vs_alloc_zeroed(env, 1, sizeof *writer);
     if (writer == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory for a data file writer");
@@ -66,30 +127,54 @@ enum vs_status vs_batch_writer_open(const struct vs_env *env,
     writer->thread_count = options->thread_count;
     writer->uuid = vs_uuid_new_v4(env);
     vs_arena_init(&writer->arena, env, 0);
+    enum vs_status status = open_inner(writer, err);
+    if (status != VS_OK) {
+        vs_batch_writer_free(writer, true);
+        return status;
+    }
     *writer_out = writer;
     return VS_OK;
 }
 
-// <table location>/data/00000-<uuid>.parquet as key and URI.
+// Twenty bits as folders "0110/1001/0011/10110010", which spread the load of an object store over
+// its key ranges.
+static void scatter_text(const struct vs_env *env, char text[32])
+{
+    uint64_t bits = vs_random_u64(env);
+    size_t n = 0;
+    for (int i = 0; i < 20; i++) {
+        text[n++] = (char)('0' + (bits >> i & 1));
+        if (i == 3 || i == 7 || i == 11 || i == 19) {
+            text[n++] = '/';
+        }
+    }
+    text[n] = 0;
+}
+
+// <data folder>/<partition>/00000-<uuid>.parquet as key and URI.
 static enum vs_status name_file(struct vs_batch_writer *writer,
-                                const char **key_out,
-                                struct vs_str *uri_out,
+                                const struct vs_partition *partition,
+                                struct open_file *file,
                                 struct vs_error *err)
 {
-    char uuid[VS_UUID_TEXT_SIZE];
+    char uuid[VS_UUID_TEXT_SIZE], scatter[32] = "";
     vs_uuid_format(writer->uuid, uuid);
-    *uri_out = vs_arena_printf(&writer->arena, "%.*s/data/%05zu-%s.parquet",
-                               VS_STR_ARG(writer->metadata->location), writer->file_count, uuid);
-    if (uri_out->ptr == NULL) {
+    if (writer->is_scattered) {
+        scatter_text(writer->env, scatter);
+    }
+    file->uri = vs_arena_printf(&writer->arena, "%.*s/%s%.*s%s%05zu-%s.parquet",
+                                VS_STR_ARG(writer->folder), scatter, VS_STR_ARG(partition->path),
+                                partition->path.len > 0 ? "/" : "", writer->name_count++, uuid);
+    if (file->uri.ptr == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory naming a data file");
     }
     struct vs_buf key;
     vs_buf_init(&key, writer->env, KEY_LIMIT);
-    enum vs_status status = vs_store_key(writer->store, *uri_out, &key, err);
+    enum vs_status status = vs_store_key(writer->store, file->uri, &key, err);
     if (status == VS_OK) {
-        *key_out = vs_arena_copy_str(&writer->arena, vs_buf_view(&key)).ptr;
-        status = *key_out != NULL ? VS_OK
-                                  : vs_fail(err, VS_NO_MEMORY, "out of memory naming a data file");
+        file->key = vs_arena_copy_str(&writer->arena, vs_buf_view(&key)).ptr;
+        status = file->key != NULL ? VS_OK
+                                   : vs_fail(err, VS_NO_MEMORY, "out of memory naming a data file");
     }
     vs_buf_clear(&key);
     return status;
@@ -121,13 +206,14 @@ static enum vs_status reserve_file(struct vs_batch_writer *writer, struct vs_err
     return VS_OK;
 }
 
-static enum vs_status begin_file(struct vs_batch_writer *writer, struct vs_error *err)
+static enum vs_status begin_file(struct vs_batch_writer *writer,
+                                 size_t partition,
+                                 struct open_file *file,
+                                 struct vs_error *err)
 {
-    struct vs_str uri;
-    VS_TRY(reserve_file(writer, err));
-    VS_TRY(name_file(writer, &writer->keys[writer->file_count], &uri, err));
-    writer->files[writer->file_count] = (struct vs_data_file){.path = uri};
-    VS_TRY(vs_writer_open(writer->store, writer->keys[writer->file_count], &writer->out, err));
+    file->partition = partition;
+    VS_TRY(name_file(writer, &writer->split.partitions[partition], file, err));
+    VS_TRY(vs_writer_open(writer->store, file->key, &file->out, err));
     struct vs_parquet_write_options options = vs_parquet_write_defaults();
     options.thread_count = writer->thread_count;
     for (size_t i = 0; i < writer->metadata->schema_count; i++) {
@@ -135,43 +221,145 @@ static enum vs_status begin_file(struct vs_batch_writer *writer, struct vs_error
             options.schema_json = writer->metadata->schema_json[i];
         }
     }
-    return vs_parquet_writer_open(writer->env, writer->out, writer->schema, &options,
-                                  &writer->parquet, err);
+    return vs_parquet_writer_open(writer->env, file->out, writer->schema, &options, &file->parquet,
+                                  err);
 }
 
-static enum vs_status end_file(struct vs_batch_writer *writer, struct vs_error *err)
+static void close_file(struct open_file *file)
+{
+    vs_parquet_writer_free(file->parquet);
+    vs_writer_free(file->out);
+    *file = (struct open_file){0};
+}
+
+// No commit names the file yet: whether it is there or not, nothing depends on it.
+static enum vs_status store_file(struct vs_batch_writer *writer,
+                                 struct open_file *file,
+                                 struct vs_error *err)
+{
+    struct vs_error inner = {0};
+    enum vs_status status = vs_writer_finish(file->out, VS_PUT_IF_ABSENT, &inner);
+    if (status != VS_UNKNOWN) {
+        return status == VS_OK ? VS_OK : vs_fail(err, status, "%s", inner.message);
+    }
+    vs_ignore(vs_store_remove(writer->store, file->key, NULL));
+    return vs_fail(err, VS_UNAVAILABLE,
+                   "data file %s may not be safely stored (%s); nothing was committed, try again",
+                   file->key, inner.message);
+}
+
+static enum vs_status record_file(struct vs_batch_writer *writer,
+                                  const struct open_file *open,
+                                  const struct vs_parquet_info *info,
+                                  struct vs_error *err)
+{
+    const struct vs_partition *partition = &writer->split.partitions[open->partition];
+    const struct vs_partition_spec *spec = writer->split.spec;
+    struct vs_data_file *file = &writer->files[writer->file_count];
+    *file = (struct vs_data_file){.path = open->uri};
+    writer->keys[writer->file_count] = open->key;
+    writer->file_count++; // from here on free() removes it
+    writer->finished_bytes += info->file_size;
+    VS_TRY(vs_data_file_from_parquet(&writer->arena, VS_CONTENT_DATA, open->uri, info, file, err));
+    file->spec_id = spec->spec_id;
+    file->has_partition = spec->field_count > 0;
+    file->partition_count = spec->field_count;
+    file->partition = partition->values;
+    file->partition_key = partition->key;
+    return VS_OK;
+}
+
+static enum vs_status end_file(struct vs_batch_writer *writer,
+                               struct open_file *file,
+                               struct vs_error *err)
 {
     struct vs_parquet_info info = {0};
-    VS_TRY(vs_parquet_writer_finish(writer->parquet, &info, err));
-    enum vs_status status = vs_writer_finish(writer->out, VS_PUT_IF_ABSENT, err);
+    VS_TRY(reserve_file(writer, err));
+    VS_TRY(vs_parquet_writer_finish(file->parquet, &info, err));
+    enum vs_status status = store_file(writer, file, err);
     if (status == VS_OK) {
-        struct vs_data_file *file = &writer->files[writer->file_count];
-        struct vs_str uri = file->path;
-        writer->file_count++; // from here on free() removes it
-        writer->finished_bytes += info.file_size;
-        status = vs_data_file_from_parquet(&writer->arena, VS_CONTENT_DATA, uri, &info, file, err);
+        status = record_file(writer, file, &info, err);
     }
     vs_parquet_info_clear(&info);
-    vs_parquet_writer_free(writer->parquet);
-    vs_writer_free(writer->out);
-    writer->parquet = NULL;
-    writer->out = NULL;
+    close_file(file);
     return status;
+}
+
+// The partition's open file, or a new one.
+static enum vs_status open_for(struct vs_batch_writer *writer,
+                               size_t partition,
+                               struct open_file **file_out,
+                               struct vs_error *err)
+{
+    struct open_file *place = &writer->open[0];
+    for (size_t i = 0; i < MAX_OPEN; i++) {
+        struct open_file *file = &writer->open[i];
+        if (file->parquet != NULL && file->partition == partition) {
+            *file_out = file;
+            return VS_OK;
+        }
+        bool is_free = file->parquet == NULL;
+        if (place->parquet != NULL && (is_free || file->used_at < place->used_at)) {
+            place = file;
+        }
+    }
+    if (place->parquet != NULL) {
+        VS_TRY(end_file(writer, place, err));
+    }
+    enum vs_status status = begin_file(writer, partition, place, err);
+    if (status != VS_OK) {
+        close_file(place);
+        return status;
+    }
+    *file_out = place;
+    return VS_OK;
+}
+
+static enum vs_status write_part(struct vs_batch_writer *writer,
+                                 size_t partition,
+                                 const struct vs_batch *batch,
+                                 struct vs_error *err)
+{
+    struct open_file *file;
+    VS_TRY(open_for(writer, partition, &file, err));
+    file->used_at = ++writer->clock;
+    VS_TRY(vs_parquet_writer_write(file->parquet, batch, err));
+    if (vs_parquet_writer_bytes(file->parquet) >= writer->target_bytes) {
+        return end_file(writer, file, err);
+    }
+    return VS_OK;
+}
+
+static enum vs_status gather_part(struct vs_batch_writer *writer,
+                                  const struct vs_partition *partition,
+                                  const struct vs_batch *batch,
+                                  struct vs_error *err)
+{
+    vs_batch_reset(&writer->part);
+    for (size_t i = 0; i < writer->part.column_count; i++) {
+        VS_TRY(vs_column_gather(&writer->part.columns[i], &batch->columns[i],
+                                writer->split.rows + partition->first, partition->count, err));
+    }
+    writer->part.row_count = partition->count;
+    return VS_OK;
 }
 
 enum vs_status vs_batch_writer_write(struct vs_batch_writer *writer,
                                      const struct vs_batch *batch,
                                      struct vs_error *err)
 {
+    struct vs_partition_split *split = &writer->split;
     if (batch->row_count == 0) {
         return VS_OK;
     }
-    if (writer->parquet == NULL) {
-        VS_TRY(begin_file(writer, err));
+    VS_TRY(vs_partition_split_batch(split, batch, err));
+    if (split->touched_count == 1) {
+        return write_part(writer, split->touched[0], batch, err);
     }
-    VS_TRY(vs_parquet_writer_write(writer->parquet, batch, err));
-    if (vs_parquet_writer_bytes(writer->parquet) >= writer->target_bytes) {
-        return end_file(writer, err);
+    for (size_t i = 0; i < split->touched_count; i++) {
+        size_t index = split->touched[i];
+        VS_TRY(gather_part(writer, &split->partitions[index], batch, err));
+        VS_TRY(write_part(writer, index, &writer->part, err));
     }
     return VS_OK;
 }
@@ -181,8 +369,10 @@ enum vs_status vs_batch_writer_finish(struct vs_batch_writer *writer,
                                       size_t *count_out,
                                       struct vs_error *err)
 {
-    if (writer->parquet != NULL) {
-        VS_TRY(end_file(writer, err));
+    for (size_t i = 0; i < MAX_OPEN; i++) {
+        if (writer->open[i].parquet != NULL) {
+            VS_TRY(end_file(writer, &writer->open[i], err));
+        }
     }
     *files_out = writer->files;
     *count_out = writer->file_count;
@@ -194,11 +384,14 @@ void vs_batch_writer_free(struct vs_batch_writer *writer, bool keep)
     if (writer == NULL) {
         return;
     }
-    vs_parquet_writer_free(writer->parquet);
-    vs_writer_free(writer->out);
+    for (size_t i = 0; i < MAX_OPEN; i++) {
+        close_file(&writer->open[i]);
+    }
     for (size_t i = 0; !keep && i < writer->file_count; i++) {
         vs_ignore(vs_store_remove(writer->store, writer->keys[i], NULL));
     }
+    vs_batch_clear(&writer->part);
+    vs_partition_split_clear(&writer->split);
     vs_free(writer->env, writer->files);
     vs_free(writer->env, writer->keys);
     vs_arena_clear(&writer->arena);

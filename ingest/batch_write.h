@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Writes batches as data files of a table: Parquet, rolled at a target size, under <table>/data/.
+ * Writes batches as data files of a table: Parquet, rolled at a target size, one open file per
+ * partition of the table's default spec, under <table>/data/<partition>/.
+ *
+ * Table properties write.data.path (below the table's location) and write.object-storage.enabled
+ * place the files elsewhere. At most 64 files are open: beyond that the one that was written to
+ * longest ago is ended, so that rows sorted by partition make the fewest files.
  *
  * Nothing is visible in the table before a commit names the files. free without finish removes what
  * was written. Ownership: borrows store, metadata. Threads: single owner.
@@ -29,7 +34,8 @@ enum vs_status vs_batch_writer_open(const struct vs_env *env,
 enum vs_status vs_batch_writer_write(struct vs_batch_writer *writer,
                                      const struct vs_batch *batch,
                                      struct vs_error *err);
-// Ends the last file. The entries live in the writer until free. File order is row order.
+// Ends the open files. The entries live in the writer until free. Without partitions file order is
+// row order. UNAVAILABLE when a file may not be safely stored: nothing refers to it.
 enum vs_status vs_batch_writer_finish(struct vs_batch_writer *writer,
                                       const struct vs_data_file **files_out,
                                       size_t *count_out,

@@ -220,7 +220,8 @@ static enum vs_status run(struct check *check, struct vs_error *err)
     if (status != VS_OK) { // without the manifests there is nothing more to look at
         return finding(check, metadata_name, status, &problem, err);
     }
-    status = vs_deleted_rows_read(check->env, check->store, check->plan, &check->deleted, &problem);
+    status = vs_deleted_rows_read(check->env, check->store, check->table->metadata, check->plan,
+                                  &check->deleted, &problem);
     VS_TRY(finding(check, metadata_name, status, &problem, err));
     check->result.deleted = check->deleted.total;
     for (size_t i = 0; i < check->plan->file_count; i++) {
@@ -251,7 +252,7 @@ enum vs_status vs_check_job_run(struct vs_catalog *catalog,
                                 struct vs_error *err)
 {
     struct check check = {.env = vs_catalog_env(catalog),
-                          .store = vs_catalog_store(catalog),
+                          .store = table->store,
                           .table = table,
                           .op = op,
                           .w = w};

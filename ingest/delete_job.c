@@ -25,8 +25,10 @@ enum vs_status vs_delete_job_run(struct vs_catalog *catalog,
     struct vs_row_change change;
     struct vs_delete_result result = {.snapshot_id = VS_NO_SNAPSHOT};
     struct vs_error reason = {0};
-    vs_row_change_init(&change, vs_catalog_env(catalog), vs_catalog_store(catalog),
-                       VS_ROW_CHANGE_DELETE);
+    struct vs_table *table = NULL;
+    VS_TRY(vs_catalog_load(catalog, job->table, &table, err)); // for the store of its files
+    vs_row_change_init(&change, vs_catalog_env(catalog), table->store, VS_ROW_CHANGE_DELETE);
+    vs_table_release(table);
     change.ids = job->ids;
     change.find = job->find;
     change.find_ctx = job->find_ctx;

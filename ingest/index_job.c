@@ -162,7 +162,7 @@ static enum vs_status write_file(struct build *build,
         status = vs_index_build(build->env, &build->params, &source, out, result_out, err);
     }
     if (status == VS_OK) {
-        status = vs_writer_finish(out, VS_PUT_IF_ABSENT, err);
+        status = vs_status_definite(vs_writer_finish(out, VS_PUT_IF_ABSENT, err), err);
     }
     vs_writer_free(out);
     vs_table_rows_close(rows);
@@ -228,7 +228,7 @@ enum vs_status vs_index_job_run(struct vs_catalog *catalog,
     VS_TRY(vs_catalog_load(catalog, job->table, &table, err));
     struct build build = {.env = vs_catalog_env(catalog),
                           .catalog = catalog,
-                          .store = vs_catalog_store(catalog),
+                          .store = table->store,
                           .job = job,
                           .table = table};
     vs_arena_init(&build.arena, build.env, 0);

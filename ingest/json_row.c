@@ -62,12 +62,17 @@ static const char *text_form(enum vs_kind kind)
         return "a date as text (\"2025-01-31\")";
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         return "a timestamp as text (\"2025-01-31T10:20:30Z\")";
+    case VS_KIND_TIME:
+        return "a time as text (\"10:20:30\")";
     case VS_KIND_UUID:
         return "a uuid as text";
     case VS_KIND_DECIMAL:
         return "a decimal as text (\"12.50\")";
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
         return "bytes as base64 text";
     case VS_KIND_BOOLEAN:
     case VS_KIND_INT:
@@ -146,7 +151,11 @@ static enum vs_status append_scalar(const struct vs_env *env,
     case VS_KIND_DATE:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
     case VS_KIND_UUID:
     case VS_KIND_DECIMAL:
         return append_parsed(env, field, column, json, err);
@@ -209,8 +218,10 @@ static enum vs_status append_list(const struct vs_env *env,
                               : "an array",
                           err);
     }
-    struct vs_field element = {
-        .kind = field->element_kind, .precision = field->precision, .scale = field->scale};
+    struct vs_field element = {.kind = field->element_kind,
+                               .precision = field->precision,
+                               .scale = field->scale,
+                               .fixed_length = field->fixed_length};
     struct vs_json_iter iter;
     const struct vs_json *value;
     size_t at = 0;

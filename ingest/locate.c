@@ -174,7 +174,8 @@ static enum vs_status search_plan(struct search *search,
                                   struct vs_error *err)
 {
     struct vs_deleted_rows deleted = {0};
-    enum vs_status status = vs_deleted_rows_read(search->env, search->store, plan, &deleted, err);
+    enum vs_status status =
+        vs_deleted_rows_read(search->env, search->store, search->base, plan, &deleted, err);
     for (size_t i = 0; status == VS_OK && i < plan->file_count; i++) {
         if (may_hold(search, &plan->files[i].data)) {
             status = search_file(search, &plan->files[i].data, deleted.positions[i],

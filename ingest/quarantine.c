@@ -96,7 +96,7 @@ enum vs_status vs_quarantine_finish(struct vs_quarantine *quarantine,
                                     size_t size,
                                     struct vs_error *err)
 {
-    VS_TRY(vs_writer_finish(quarantine->out, VS_PUT_IF_ABSENT, err));
+    VS_TRY(vs_status_definite(vs_writer_finish(quarantine->out, VS_PUT_IF_ABSENT, err), err));
     snprintf(uri_out, size, "%.*s", VS_STR_ARG(vs_buf_view(&quarantine->uri)));
     return VS_OK;
 }

@@ -61,24 +61,21 @@ static enum vs_status find_rows(struct vs_row_change *change,
     return VS_OK;
 }
 
+// On failure the objects are removed again: nothing else would know of them.
 static enum vs_status remember_files(struct vs_row_change *change,
-                                     const struct vs_data_file *files,
-                                     size_t count,
+                                     const struct vs_deletes_written *written,
                                      struct vs_error *err)
 {
-    struct vs_buf key;
-    vs_buf_init(&key, change->env, 8192);
+    size_t before = change->keys.len;
     enum vs_status status = VS_OK;
-    for (size_t i = 0; status == VS_OK && i < count; i++) {
-        status = vs_store_key(change->store, files[i].path, &key, err);
-        if (status == VS_OK) {
-            status = vs_buf_append(&change->keys, key.data, key.len, err);
-        }
-        if (status == VS_OK) {
-            status = vs_buf_append_byte(&change->keys, 0, err);
-        }
+    for (size_t i = 0; status == VS_OK && i < written->key_count; i++) {
+        const char *key = written->keys[i];
+        status = vs_buf_append(&change->keys, key, strlen(key) + 1, err);
     }
-    vs_buf_clear(&key);
+    if (status != VS_OK) {
+        change->keys.len = before;
+        vs_deletes_discard(change->store, written);
+    }
     return status;
 }
 
@@ -93,6 +90,8 @@ static enum vs_status write_deletes(struct vs_row_change *change,
     change->deleted_rows = row_count;
     intent->added_deletes = NULL;
     intent->added_delete_count = 0;
+    intent->removed_deletes = NULL;
+    intent->removed_delete_count = 0;
     change->nothing_left = row_count == 0 && change->kind == VS_ROW_CHANGE_DELETE;
     if (change->nothing_left) {
         return vs_fail(err, VS_NOT_FOUND,
@@ -101,13 +100,17 @@ static enum vs_status write_deletes(struct vs_row_change *change,
     if (row_count == 0) {
         return VS_OK;
     }
-    struct vs_data_file *files;
-    size_t count;
-    VS_TRY(vs_position_deletes_write(change->store, base, rows, row_count, &change->arena, &files,
-                                     &count, err));
-    VS_TRY(remember_files(change, files, count, err));
-    intent->added_deletes = files;
-    intent->added_delete_count = count;
+    const struct vs_deletes_request request = {.metadata = base,
+                                               .snapshot_id = base->current_snapshot_id,
+                                               .rows = rows,
+                                               .row_count = row_count};
+    struct vs_deletes_written written;
+    VS_TRY(vs_deletes_write(change->store, &request, &change->arena, &written, err));
+    VS_TRY(remember_files(change, &written, err));
+    intent->added_deletes = written.added;
+    intent->added_delete_count = written.added_count;
+    intent->removed_deletes = written.removed;
+    intent->removed_delete_count = written.removed_count;
     return VS_OK;
 }
 

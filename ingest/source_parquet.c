@@ -42,7 +42,7 @@ static enum vs_status unknown_column(const struct parquet_source *source,
                    source->base.name, VS_STR_ARG(name));
 }
 
-// The field as this source gives it: vectors of doubles become floats.
+// The field as this source gives it: vectors of doubles become floats, nanoseconds microseconds.
 static void own_field(const struct vs_source_options *options,
                       const struct vs_field *field,
                       struct vs_field *own)
@@ -53,6 +53,11 @@ static void own_field(const struct vs_source_options *options,
     if (field->kind == VS_KIND_LIST && field->element_kind == VS_KIND_DOUBLE &&
         vs_str_equal(field->name, vs_source_vector_name(options))) {
         own->element_kind = VS_KIND_FLOAT;
+    }
+    // Tables of format version 1 and 2 know no nanoseconds.
+    enum vs_kind *kind = field->kind == VS_KIND_LIST ? &own->element_kind : &own->kind;
+    if (*kind == VS_KIND_TIMESTAMP_NS || *kind == VS_KIND_TIMESTAMPTZ_NS) {
+        *kind = *kind == VS_KIND_TIMESTAMP_NS ? VS_KIND_TIMESTAMP : VS_KIND_TIMESTAMPTZ;
     }
 }
 

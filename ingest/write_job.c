@@ -34,7 +34,7 @@ static enum vs_status open_parts(struct write *write, struct vs_error *err)
     VS_TRY(vs_contracts_read(metadata, write->schema, &write->arena, &contracts, &count, err));
     VS_TRY(vs_gate_open(write->env, write->schema, contracts, count, &write->gate, err));
     struct vs_batch_write_options options = {.thread_count = write->job->thread_count};
-    VS_TRY(vs_batch_writer_open(write->env, vs_catalog_store(write->catalog), metadata, &options,
+    VS_TRY(vs_batch_writer_open(write->env, write->job->loaded->store, metadata, &options,
                                 &write->writer, err));
     VS_TRY(vs_batch_init(&write->batch, write->env, write->schema->fields,
                          write->schema->field_count, err));
@@ -79,7 +79,7 @@ static enum vs_status set_aside(struct write *write,
                                 struct vs_error *err)
 {
     if (write->quarantine == NULL) {
-        VS_TRY(vs_quarantine_open(write->env, vs_catalog_store(write->catalog),
+        VS_TRY(vs_quarantine_open(write->env, write->job->loaded->store,
                                   write->job->loaded->metadata, write->schema, &write->quarantine,
                                   err));
     }
@@ -195,7 +195,7 @@ static enum vs_status finish(struct write *write, struct vs_error *err)
     }
     VS_TRY(vs_op_check(write->env, write->job->op, err)); // the last chance before the commit
     struct vs_row_change change;
-    vs_row_change_init(&change, write->env, vs_catalog_store(write->catalog),
+    vs_row_change_init(&change, write->env, write->job->loaded->store,
                        write->job->upsert ? VS_ROW_CHANGE_UPSERT : VS_ROW_CHANGE_INSERT);
     change.loaded = write->job->loaded->metadata;
     change.ids = vs_gate_ids(write->gate);

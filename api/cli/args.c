@@ -9,8 +9,15 @@
 
 const struct cli_option cli_globals[CLI_GLOBAL_COUNT + 1] = {
     [CLI_WAREHOUSE] = {"warehouse", 'w', "URI",
-                       "where tables live: a folder or file:///… (default ./warehouse)"},
-    [CLI_CATALOG] = {"catalog", 0, "KIND", "filesystem (default)"},
+                       "where tables live: a folder, file:///… or s3://bucket/prefix (default "
+                       "./warehouse)"},
+    [CLI_CATALOG] = {"catalog", 0, "KIND", "filesystem (default), sql or rest"},
+    [CLI_CATALOG_URI] = {"catalog-uri", 0, "URI",
+                         "rest: address of the service; sql: the SQLite file (default "
+                         "WAREHOUSE/catalog.db)"},
+    [CLI_CATALOG_NAME] = {"catalog-name", 0, "NAME", "sql: name of the catalog (\"default\")"},
+    [CLI_SET] = {"set", 0, "KEY=VALUE",
+                 "a setting of store or catalog, as in s3.endpoint=http://… (any number)"},
     [CLI_CONFIG] = {"config", 0, "FILE", "JSON file with option names as keys"},
     [CLI_JSON] = {"json", 0, NULL, "print one JSON document instead of text"},
     [CLI_QUIET] = {"quiet", 'q', NULL, "no progress bars"},
@@ -110,6 +117,19 @@ static enum vs_status store(struct slot slot,
     return VS_OK;
 }
 
+// --set may be given many times.
+static enum vs_status keep_setting(struct cli_args *args, struct slot slot, struct vs_error *err)
+{
+    if (slot.option != &cli_globals[CLI_SET]) {
+        return VS_OK;
+    }
+    if (args->setting_count == ARGS_MAX_SETTINGS) {
+        return vs_fail(err, VS_LIMIT, "more than %d settings", ARGS_MAX_SETTINGS);
+    }
+    args->settings[args->setting_count++] = *slot.value;
+    return VS_OK;
+}
+
 static enum vs_status parse_long(struct cli_args *args,
                                  const char *text,
                                  const char *next,
@@ -123,7 +143,8 @@ static enum vs_status parse_long(struct cli_args *args,
     if (slot.option == NULL) {
         return fail_unknown(args, name, err);
     }
-    return store(slot, text, equals != NULL ? equals + 1 : NULL, next, used_next, err);
+    VS_TRY(store(slot, text, equals != NULL ? equals + 1 : NULL, next, used_next, err));
+    return keep_setting(args, slot, err);
 }
 
 static enum vs_status parse_short(struct cli_args *args,

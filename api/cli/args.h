@@ -15,6 +15,7 @@
 
 #define ARGS_MAX_OPTIONS 40
 #define ARGS_MAX_POSITIONALS 4096
+#define ARGS_MAX_SETTINGS 128
 
 struct cli_option {
     const char *name;  // "recall-target"; NULL ends a table
@@ -39,7 +40,9 @@ struct cli_command {
 struct cli_args {
     const struct cli_option *options; // of the command
     const char *values[ARGS_MAX_OPTIONS];
-    const char *globals[8]; // see cli_globals
+    const char *globals[10];                 // see cli_globals
+    const char *settings[ARGS_MAX_SETTINGS]; // "key=value" of every --set, in order
+    size_t setting_count;
     const char *positionals[ARGS_MAX_POSITIONALS];
     size_t positional_count;
     bool help;
@@ -49,6 +52,9 @@ struct cli_args {
 enum cli_global {
     CLI_WAREHOUSE,
     CLI_CATALOG,
+    CLI_CATALOG_URI,
+    CLI_CATALOG_NAME,
+    CLI_SET,
     CLI_CONFIG,
     CLI_JSON,
     CLI_QUIET,

@@ -20,8 +20,14 @@ struct cli_context {
     struct vs_buf report; // JSON of the last operation
     struct vs_json_doc *doc;
     bool json, quiet;
+    struct vs_pair settings[ARGS_MAX_SETTINGS * 2];
+    size_t setting_count;
 };
 
+// --snapshot, --as-of and --ref of a command that has them.
+enum vs_status cli_read_at(const struct cli_args *args, struct vs_at *at, struct vs_error *err);
+// Settings of the config file ("settings": {…}), then of --set; into context->settings.
+enum vs_status cli_read_settings(struct cli_context *context, struct vs_error *err);
 // Opens the warehouse of --warehouse.
 enum vs_status cli_open(struct cli_context *context, bool create, struct vs_error *err);
 
@@ -33,6 +39,9 @@ enum vs_status cli_print(struct cli_context *context,
 // exit.
 enum vs_status cli_split(
     const char *text, struct vs_str *parts, size_t max, size_t *count_out, struct vs_error *err);
+
+// The text of `table describe`, also printed after changes (cmd_table.c).
+void cli_render_describe(const struct vs_json *root, FILE *out);
 
 // ---- render.c: pieces of text output ----
 struct vs_str render_str(const struct vs_json *object, const char *key); // "" when absent
@@ -60,6 +69,10 @@ int cli_exit_code(enum vs_status status);
 extern const struct cli_command *const cli_commands[]; // NULL-terminated
 extern const struct cli_command cmd_table_create, cmd_table_list, cmd_table_describe,
     cmd_table_snapshots, cmd_table_check, cmd_table_drop;
+extern const struct cli_command cmd_table_alter, cmd_table_tag, cmd_table_branch,
+    cmd_table_rollback, cmd_table_register;
+extern const struct cli_command cmd_table_expire, cmd_table_compact, cmd_table_orphans;
+extern const struct cli_command cmd_export, cmd_inspect;
 extern const struct cli_command cmd_ingest, cmd_delete, cmd_get;
 extern const struct cli_command cmd_index_build, cmd_index_list, cmd_index_show, cmd_index_verify;
 extern const struct cli_command cmd_query, cmd_recall, cmd_serve, cmd_version;

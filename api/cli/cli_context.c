@@ -1,6 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/cli/cli.h"
 
+static enum vs_status add_setting(struct cli_context *context,
+                                  struct vs_str key,
+                                  struct vs_str value,
+                                  struct vs_error *err)
+{
+    if (context->setting_count == sizeof context->settings / sizeof context->settings[0]) {
+        return vs_fail(err, VS_LIMIT, "more than %zu settings", context->setting_count);
+    }
+    context->settings[context->setting_count++] = (struct vs_pair){key, value};
+    return VS_OK;
+}
+
+static enum vs_status config_settings(struct cli_context *context, struct vs_error *err)
+{
+    const struct vs_json_doc *config = context->args.config;
+    const struct vs_json *settings =
+        config != NULL ? vs_json_get(vs_json_root(config), "settings") : NULL;
+    struct vs_json_iter iter;
+    struct vs_str key, text;
+    const struct vs_json *value;
+    if (settings != NULL && !vs_json_is(settings, VS_JSON_OBJECT)) {
+        return vs_fail(err, VS_INVALID,
+                       "config file: \"settings\" has to be an object of names and texts");
+    }
+    vs_json_iter_init(&iter, settings);
+    while (vs_json_iter_next(&iter, &key, &value)) {
+        if (!vs_json_to_str(value, &text)) {
+            return vs_fail(err, VS_INVALID, "config file: setting \"%.*s\" has to be a text",
+                           VS_STR_SHORT(key));
+        }
+        VS_TRY(add_setting(context, key, text, err));
+    }
+    return VS_OK;
+}
+
+enum vs_status cli_read_settings(struct cli_context *context, struct vs_error *err)
+{
+    context->setting_count = 0;
+    VS_TRY(config_settings(context, err));
+    for (size_t i = 0; i < context->args.setting_count; i++) {
+        struct vs_str text = vs_str_from_c(context->args.settings[i]), key;
+        if (!vs_str_split(text, '=', &key, &text) || key.len == 0) {
+            return vs_fail(err, VS_INVALID, "--set %s: give KEY=VALUE", context->args.settings[i]);
+        }
+        VS_TRY(add_setting(context, vs_str_trim(key), text, err));
+    }
+    return VS_OK;
+}
+
+enum vs_status cli_read_at(const struct cli_args *args, struct vs_at *at, struct vs_error *err)
+{
+    const char *snapshot = cli_text(args, "snapshot");
+    at->as_of = cli_text(args, "as-of");
+    at->ref = cli_text(args, "ref");
+    if (snapshot == NULL) {
+        return VS_OK;
+    }
+    enum vs_status status = vs_parse_i64(vs_str_from_c(snapshot), &at->snapshot_id, err);
+    return status == VS_OK ? VS_OK : vs_wrap(err, status, "--snapshot");
+}
+
 enum vs_status cli_open(struct cli_context *context, bool create, struct vs_error *err)
 {
     uint64_t threads = 0;
@@ -9,10 +70,15 @@ enum vs_status cli_open(struct cli_context *context, bool create, struct vs_erro
                          threads == 0 || threads > 1024)) {
         return vs_fail(err, VS_INVALID, "--threads %s: give a number from 1 to 1024", text);
     }
+    VS_TRY(cli_read_settings(context, err));
+    struct vs_settings settings = {context->settings, context->setting_count};
     struct vs_db_options options = {
         .size = sizeof options,
         .warehouse = cli_global(&context->args, CLI_WAREHOUSE),
         .catalog = cli_global(&context->args, CLI_CATALOG),
+        .catalog_uri = cli_global(&context->args, CLI_CATALOG_URI),
+        .catalog_name = cli_global(&context->args, CLI_CATALOG_NAME),
+        .settings = &settings,
         .create = create,
         .thread_count = (size_t)threads,
     };

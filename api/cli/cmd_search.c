@@ -116,18 +116,6 @@ static enum vs_status read_select(const struct cli_args *args,
     return VS_OK;
 }
 
-static enum vs_status read_at(const struct cli_args *args, struct vs_at *at, struct vs_error *err)
-{
-    const char *snapshot = cli_text(args, "snapshot");
-    at->as_of = cli_text(args, "as-of");
-    at->ref = cli_text(args, "ref");
-    if (snapshot == NULL) {
-        return VS_OK;
-    }
-    enum vs_status status = vs_parse_i64(vs_str_from_c(snapshot), &at->snapshot_id, err);
-    return status == VS_OK ? VS_OK : vs_wrap(err, status, "--snapshot");
-}
-
 static enum vs_status read_k(const struct cli_args *args, uint64_t *k_out, struct vs_error *err)
 {
     VS_TRY(cli_number(args, "k", 10, VS_MAX_K, k_out, err));
@@ -173,7 +161,7 @@ static enum vs_status read_query(struct cli_context *context,
     options->select_none = select != NULL && strcmp(select, "none") == 0;
     VS_TRY(read_vectors(context, parts, options, err));
     VS_TRY(read_numbers(args, options, err));
-    VS_TRY(read_at(args, &options->at, err));
+    VS_TRY(cli_read_at(args, &options->at, err));
     return options->select_none
                ? VS_OK
                : read_select(args, parts, &options->select, &options->select_count, err);
@@ -370,7 +358,7 @@ static enum vs_status run_get(struct cli_context *context, struct vs_error *err)
         return vs_fail(err, VS_INVALID, "--ids is missing: name the rows, as in --ids 1,2");
     }
     vs_arena_init(&parts.arena, context->env, 0);
-    enum vs_status status = read_at(args, &options.at, err);
+    enum vs_status status = cli_read_at(args, &options.at, err);
     if (status == VS_OK) {
         status = read_select(args, &parts, &options.select, &options.select_count, err);
     }

@@ -14,16 +14,19 @@ static const struct cli_option create_options[] = {
     {"id-column", 0, "NAME", "the identifier, long or string (default id)"},
     {"model", 0, "NAME", "embedding model, for information"},
     {"normalized", 0, NULL, "vectors are of unit length; others are refused"},
+    {"partition-by", 0, "SPEC",
+     "partitions of the data, as in 'lang, bucket(16, id), day(created)'"},
+    {"sort-order", 0, "ORDER", "as in 'lang asc nulls first, created desc'"},
+    {"format-version", 0, "N", "Iceberg format: 2 (default) or 3"},
     {NULL, 0, NULL, NULL},
 };
-
-static void render_describe(const struct vs_json *root, FILE *out);
 
 static enum vs_status run_create(struct cli_context *context, struct vs_error *err)
 {
     const struct cli_args *args = &context->args;
-    uint64_t dim;
+    uint64_t dim, format;
     VS_TRY(cli_number(args, "dim", 0, VS_MAX_DIM, &dim, err));
+    VS_TRY(cli_number(args, "format-version", 2, 3, &format, err));
     if (dim == 0) {
         return vs_fail(err, VS_INVALID,
                        "--dim is missing: give the length of the vectors, as in --dim 384");
@@ -38,10 +41,13 @@ static enum vs_status run_create(struct cli_context *context, struct vs_error *e
         .id_column = cli_text(args, "id-column"),
         .model = cli_text(args, "model"),
         .normalized = cli_switch(args, "normalized"),
+        .partition_by = cli_text(args, "partition-by"),
+        .sort_order = cli_text(args, "sort-order"),
+        .format_version = (int)format,
     };
     VS_TRY(cli_open(context, true, err));
     VS_TRY(vs_db_create_table(context->db, &options, &context->report, err));
-    return cli_print(context, render_describe, err);
+    return cli_print(context, cli_render_describe, err);
 }
 
 const struct cli_command cmd_table_create = {
@@ -141,7 +147,7 @@ static void render_index_line(const struct vs_json *index, FILE *out)
     }
 }
 
-static void render_describe(const struct vs_json *root, FILE *out)
+void cli_render_describe(const struct vs_json *root, FILE *out)
 {
     struct vs_str snapshot = render_str(root, "snapshot_id");
     fprintf(out, "table     %.*s\n", VS_STR_ARG(render_str(root, "name")));
@@ -167,7 +173,7 @@ static enum vs_status run_describe(struct cli_context *context, struct vs_error 
 {
     VS_TRY(cli_open(context, false, err));
     VS_TRY(vs_db_describe_table(context->db, context->args.positionals[0], &context->report, err));
-    return cli_print(context, render_describe, err);
+    return cli_print(context, cli_render_describe, err);
 }
 
 const struct cli_command cmd_table_describe = {

@@ -15,6 +15,9 @@ static const struct cli_option ingest_options[] = {
     {"metric", 'm', "NAME", "with --create: cosine (default), ip or l2"},
     {"model", 0, "NAME", "with --create: embedding model, for information"},
     {"upsert", 0, NULL, "replace rows whose id exists"},
+    {"overwrite", 0, "EXPR",
+     "delete the rows that match in the same commit; '*': all rows are replaced"},
+    {"branch", 0, "NAME", "write to this branch (default main)"},
     {"on-error", 0, "WHAT",
      "stop (default) or quarantine: what to do with rows that break the contract"},
     {NULL, 0, NULL, NULL},
@@ -71,6 +74,8 @@ static enum vs_status run_ingest(struct cli_context *context, struct vs_error *e
         .id_column = cli_text(args, "id-column"),
         .vector_column = cli_text(args, "vector-column"),
         .upsert = cli_switch(args, "upsert"),
+        .overwrite = cli_text(args, "overwrite"),
+        .branch = cli_text(args, "branch"),
         .op = &context->op,
     };
     VS_TRY(read_on_error(args, &options.quarantine, err));
@@ -99,6 +104,7 @@ static const struct cli_option delete_options[] = {
     {"ids", 0, "A,B,…", "rows to delete, or"},
     {"filter", 'f', "EXPR",
      "delete every row that matches, as in \"lang = 'de' AND day < '2024-01-01'\""},
+    {"branch", 0, "NAME", "delete in this branch (default main)"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -124,6 +130,7 @@ static enum vs_status run_delete(struct cli_context *context, struct vs_error *e
         .table = context->args.positionals[0],
         .ids = ids,
         .filter = cli_text(&context->args, "filter"),
+        .branch = cli_text(&context->args, "branch"),
         .op = &context->op,
     };
     VS_TRY(cli_split(cli_text(&context->args, "ids"), ids, MAX_IDS, &options.id_count, err));

@@ -96,6 +96,20 @@ static bool is_group(const char *word)
     return false;
 }
 
+static bool is_global_with_value(const char *text)
+{
+    for (int i = 0; cli_globals[i].name != NULL; i++) {
+        const struct cli_option *option = &cli_globals[i];
+        bool is_letter =
+            option->letter != 0 && text[0] == '-' && text[1] == option->letter && text[2] == '\0';
+        bool is_name = strncmp(text, "--", 2) == 0 && strcmp(text + 2, option->name) == 0;
+        if (option->value != NULL && (is_letter || is_name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Global options may stand before the command: its words are the first arguments that are no
 // options or their values.
 static int find_word(int argc, char **argv, int from)
@@ -104,10 +118,7 @@ static int find_word(int argc, char **argv, int from)
         if (argv[i][0] != '-') {
             return i;
         }
-        bool takes_value = strchr(argv[i], '=') == NULL &&
-                           (strcmp(argv[i], "--warehouse") == 0 || strcmp(argv[i], "-w") == 0 ||
-                            strcmp(argv[i], "--catalog") == 0 || strcmp(argv[i], "--config") == 0 ||
-                            strcmp(argv[i], "--threads") == 0);
+        bool takes_value = strchr(argv[i], '=') == NULL && is_global_with_value(argv[i]);
         i += takes_value;
     }
     return argc;

@@ -19,7 +19,6 @@ enum vs_status vs_engine_open(struct vs_catalog *catalog,
     }
     engine->env = env;
     engine->catalog = catalog;
-    engine->store = vs_catalog_store(catalog);
     engine->thread_count =
         options != NULL && options->thread_count > 0 ? options->thread_count : vs_cpu_count();
     uint64_t limit =
@@ -85,6 +84,17 @@ static bool known_table(struct vs_engine *engine,
     return found;
 }
 
+struct vs_store *vs_engine_store(struct vs_engine *engine, const char *name)
+{
+    struct vs_engine_table known;
+    if (!known_table(engine, name, &known)) {
+        return vs_catalog_store(engine->catalog);
+    }
+    struct vs_store *store = known.table->store; // lives as long as the catalog
+    vs_table_release(known.table);
+    return store;
+}
+
 static enum vs_status read_head(struct vs_engine *engine,
                                 const struct vs_table *table,
                                 uint8_t head_out[VS_TABLE_HEAD],
@@ -93,11 +103,15 @@ static enum vs_status read_head(struct vs_engine *engine,
 {
     struct vs_file *file = NULL;
     struct vs_buf key;
+    *len_out = 0;
+    if (table->version < 0) {
+        return VS_OK; // names of metadata files are never used twice there
+    }
     vs_buf_init(&key, engine->env, 1 << 16);
     enum vs_status status =
-        vs_store_key(engine->store, vs_str_from_c(table->metadata_uri), &key, err);
+        vs_store_key(table->store, vs_str_from_c(table->metadata_uri), &key, err);
     if (status == VS_OK) {
-        status = vs_file_open(engine->store, (const char *)key.data, &file, err);
+        status = vs_file_open(table->store, (const char *)key.data, &file, err);
     }
     if (status == VS_OK) {
         size_t len = file->size < VS_TABLE_HEAD ? (size_t)file->size : VS_TABLE_HEAD;

@@ -54,6 +54,7 @@ enum vs_status vs_engine_recall(struct vs_engine *engine,
 struct vs_match {
     const char *filter;
     struct vs_str filter_json;
+    struct vs_store *store; // of the table's files
 };
 enum vs_status vs_engine_match(struct vs_engine *engine,
                                const struct vs_table_metadata *base,

@@ -32,7 +32,6 @@ struct vs_engine_scratch {
 struct vs_engine {
     const struct vs_env *env;
     struct vs_catalog *catalog;
-    struct vs_store *store;
     size_t thread_count;
     struct vs_query_cache *cache;
     pthread_mutex_t lock; // guards what follows
@@ -42,6 +41,8 @@ struct vs_engine {
     struct vs_engine_scratch *scratches;
 };
 
+// The store of a table's files when the engine knows the table, else the warehouse's; NULL: neither.
+struct vs_store *vs_engine_store(struct vs_engine *engine, const char *name);
 // The newest state of a table (one probe of the catalog when it is known); the caller releases it.
 enum vs_status vs_engine_table(struct vs_engine *engine,
                                const char *name,

@@ -305,8 +305,16 @@ static enum vs_status answer_job(struct job *job,
                                  struct vs_error *err)
 {
     const struct vs_env *env = job->engine->env;
-    struct vs_store_counters before = vs_store_count(job->engine->store);
+    struct vs_store_counters before = {.requests = 0};
+    const struct vs_store *store = vs_engine_store(job->engine, job->options.table);
+    if (store != NULL) {
+        before = vs_store_count(store);
+    }
     VS_TRY(plan(job, err));
+    if (store != job->view->store) { // first met now: what planning read is not told apart
+        store = job->view->store;
+        before = vs_store_count(store);
+    }
     VS_TRY(vs_search_run(&job->search, err));
     struct vs_answer *answer = NULL;
     struct hits hits = {0};
@@ -323,7 +331,7 @@ static enum vs_status answer_job(struct job *job,
         status = write_hits(job, answer, &hits, err);
     }
     vs_batch_clear(&hits.batch);
-    struct vs_store_counters after = vs_store_count(job->engine->store);
+    struct vs_store_counters after = vs_store_count(store);
     answer->stats.bytes_read = after.bytes_read - before.bytes_read;
     answer->stats.requests = after.requests - before.requests;
     answer->stats.plan_ms = (double)(job->planned_ns - job->started_ns) / 1e6;

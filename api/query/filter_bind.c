@@ -195,7 +195,8 @@ static enum vs_status bind_parsed(struct binder *b,
     if (status != VS_OK) {
         return vs_wrap(err, status, "filter: column '%.*s'", VS_STR_ARG(field->name));
     }
-    if (kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_UUID) {
+    if (kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_FIXED ||
+        kind == VS_KIND_UUID) {
         bound->text = value.as.text;
     } else {
         bound->key = kind == VS_KIND_DECIMAL ? value.as.decimal : value.as.integer;
@@ -219,9 +220,13 @@ static bool takes_literal(enum vs_kind kind, enum vs_literal_type type)
         return type == VS_LITERAL_TEXT || type == VS_LITERAL_DATE;
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         return type == VS_LITERAL_TEXT || type == VS_LITERAL_DATE || type == VS_LITERAL_TIMESTAMP;
+    case VS_KIND_TIME:
     case VS_KIND_STRING:
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
     case VS_KIND_UUID:
         return type == VS_LITERAL_TEXT;
     case VS_KIND_LIST:

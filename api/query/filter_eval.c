@@ -99,7 +99,8 @@ static bool in_text_ranges(const struct vs_filter_node *node, struct vs_str text
 
 static bool is_text_kind(enum vs_kind kind)
 {
-    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_UUID;
+    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_FIXED ||
+           kind == VS_KIND_UUID;
 }
 
 // One present value of a scalar column without dictionary.
@@ -203,6 +204,9 @@ static bool fill_range(const struct evaluator *e,
     case VS_KIND_LONG:
     case VS_KIND_TIMESTAMP:
     case VS_KIND_TIMESTAMPTZ:
+    case VS_KIND_TIME:
+    case VS_KIND_TIMESTAMP_NS:
+    case VS_KIND_TIMESTAMPTZ_NS:
         FILL_BITS(int64_t, (x >= low) & (x <= high));
         return true;
     case VS_KIND_FLOAT:
@@ -214,6 +218,7 @@ static bool fill_range(const struct evaluator *e,
         return true;
     case VS_KIND_STRING:
     case VS_KIND_BINARY:
+    case VS_KIND_FIXED:
     case VS_KIND_UUID:
     case VS_KIND_DECIMAL:
     case VS_KIND_LIST:

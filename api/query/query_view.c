@@ -163,19 +163,20 @@ static enum vs_status fill_files(struct vs_view *view, struct vs_error *err)
 static enum vs_status fill_view(struct vs_view *view, const struct vs_op *op, struct vs_error *err)
 {
     const struct vs_env *env = view->engine->env;
-    struct vs_store *store = view->engine->store;
+    struct vs_store *store = view->store;
     VS_TRY(vs_op_check(env, op, err));
     VS_TRY(vs_contracts_read(view->metadata, view->schema, &view->arena, &view->contracts,
                              &view->contract_count, err));
     view->id_field = find_id_field(view->schema);
     VS_TRY(vs_scan_plan_make(env, store, view->metadata, view->snapshot_id, &view->plan, err));
     VS_TRY(vs_op_check(env, op, err));
-    VS_TRY(vs_deleted_rows_read(env, store, view->plan, &view->deleted, err));
+    VS_TRY(vs_deleted_rows_read(env, store, view->metadata, view->plan, &view->deleted, err));
     VS_TRY(fill_files(view, err));
     return vs_view_attach_index(view, op, err);
 }
 
 enum vs_status vs_view_make(struct vs_engine *engine,
+                            struct vs_store *store,
                             const struct vs_table_metadata *metadata,
                             int64_t snapshot_id,
                             const struct vs_schema *schema,
@@ -188,6 +189,7 @@ enum vs_status vs_view_make(struct vs_engine *engine,
         return vs_fail(err, VS_NO_MEMORY, "query plan: out of memory");
     }
     view->engine = engine;
+    view->store = store;
     vs_arena_init(&view->arena, engine->env, 0);
     view->metadata = metadata;
     view->schema = schema;
@@ -228,8 +230,8 @@ static enum vs_status make_cached(void *ctx,
 {
     const struct view_request *request = (const struct view_request *)ctx;
     struct vs_view *view = NULL;
-    VS_TRY(vs_view_make(request->engine, request->table->metadata, request->snapshot_id,
-                        request->schema, request->op, &view, err));
+    VS_TRY(vs_view_make(request->engine, request->table->store, request->table->metadata,
+                        request->snapshot_id, request->schema, request->op, &view, err));
     view->table = vs_table_retain(request->table);
     *value_out = view;
     *bytes_out = view->arena.used_bytes + view->plan->arena.used_bytes +

@@ -37,6 +37,7 @@ struct vs_view_segment {
 
 struct vs_view {
     struct vs_engine *engine;
+    struct vs_store *store; // of the table's files
     struct vs_arena arena;
     struct vs_table *table; // NULL: the caller keeps the metadata
     const struct vs_table_metadata *metadata;
@@ -77,6 +78,7 @@ enum vs_status vs_view_get(struct vs_engine *engine,
                            struct vs_error *err);
 // Not cached, of metadata that the caller keeps.
 enum vs_status vs_view_make(struct vs_engine *engine,
+                            struct vs_store *store,
                             const struct vs_table_metadata *metadata,
                             int64_t snapshot_id,
                             const struct vs_schema *schema,

@@ -98,7 +98,7 @@ static enum vs_status scan_matches(const struct set_request *request,
     struct vs_file_scan *scan = NULL;
     enum vs_status status = vs_batch_init(&batch, env, fields, filter->column_count, err);
     if (status == VS_OK) {
-        status = vs_file_scan_open(env, view->engine->store, view->metadata,
+        status = vs_file_scan_open(env, view->store, view->metadata,
                                    view->files[request->file].data, fields, filter->column_count,
                                    &scan, err);
     }

@@ -92,7 +92,7 @@ static enum vs_status seek_in_file(struct fetcher *f,
     const struct vs_data_file *data = view->files[fetch->rows[first->index].file].data;
     struct vs_file_scan *scan = NULL;
     enum vs_status status =
-        vs_file_scan_open(view->engine->env, view->engine->store, view->metadata, data,
+        vs_file_scan_open(view->engine->env, view->store, view->metadata, data,
                           fetch->fields, fetch->field_count, &scan, err);
     if (status == VS_OK) {
         status = scan_positions(scan, f, first, count, &f->part, err);

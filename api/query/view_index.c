@@ -42,9 +42,9 @@ static enum vs_status open_file(const struct vs_view *view,
     struct vs_engine *engine = view->engine;
     struct vs_buf key;
     vs_buf_init(&key, engine->env, 1 << 16);
-    enum vs_status status = vs_store_key(engine->store, found->path, &key, err);
+    enum vs_status status = vs_store_key(view->store, found->path, &key, err);
     if (status == VS_OK) {
-        status = vs_file_open(engine->store, (const char *)key.data, &opened->file, err);
+        status = vs_file_open(view->store, (const char *)key.data, &opened->file, err);
     }
     vs_buf_clear(&key);
     if (status == VS_OK && found->file_size != 0 && opened->file->size != found->file_size) {
