@@ -108,7 +108,7 @@ static void disk_close(struct vs_file *file)
 
 static void open_index(struct bench *bench, const char *path, const char *field)
 {
-    static const struct vs_file_vtable vtable = {disk_read, disk_close};
+    static const struct vs_file_vtable vtable = {.read = disk_read, .close = disk_close};
     struct vs_error err;
     struct stat facts;
     bench->file.fd = open(path, O_RDONLY | O_CLOEXEC);

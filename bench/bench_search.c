@@ -229,7 +229,7 @@ static int build_index(const struct vs_env *env,
 
 static int search_all(const struct vs_env *env, const char *path, struct bench *bench)
 {
-    static const struct vs_file_vtable file_vtable = {disk_read, disk_close};
+    static const struct vs_file_vtable file_vtable = {.read = disk_read, .close = disk_close};
     struct vs_error err = {0};
     struct stat facts;
     struct disk_file file = {.base = {.vtable = &file_vtable, .name = path},
