@@ -270,8 +270,11 @@ BEGIN {
 
     adapter("^yyjson\\.h$", "vecstore/base/json\\.c")
     adapter("^openssl/", "vecstore/base/crypto\\.c")
-    adapter("^(zstd|zlib|lz4|lz4hc|lz4frame|snappy-c|zstd_errors)\\.h$|^brotli/", "vecstore/format/codec\\.c")
-    adapter("^curl/", "vecstore/object/http_client\\.c")
+    adapter("^(lz4|lz4hc|lz4frame|snappy-c)\\.h$", "vecstore/format/codec\\.c")
+    adapter("^zlib\\.h$", "vecstore/format/codec_zlib\\.c")
+    adapter("^(zstd|zstd_errors)\\.h$", "vecstore/format/codec_zstd\\.c")
+    adapter("^brotli/", "vecstore/format/codec_brotli\\.c")
+    adapter("^curl/", "vecstore/object/http_lane\\.c")
     adapter("^sqlite3\\.h$", "vecstore/catalog/catalog_sql\\.c")
     adapter("^microhttpd\\.h$", "api/http/server_mhd\\.c")
     adapter("^(faiss|faiss_c)/|^(cblas|lapacke|openblas_config|omp)\\.h$", "index/trainer_faiss\\.c")

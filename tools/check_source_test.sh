@@ -111,9 +111,9 @@ expect_breach vecstore/iceberg/vecstore_iceberg.c:4 'is private to vecstore/form
 
 # adapter: each library outside its file, and inside it
 for pair in yyjson.h:vecstore/base/json.c openssl/sha.h:vecstore/base/crypto.c \
-    zstd.h:vecstore/format/codec.c zlib.h:vecstore/format/codec.c lz4.h:vecstore/format/codec.c \
-    snappy-c.h:vecstore/format/codec.c brotli/decode.h:vecstore/format/codec.c \
-    curl/curl.h:vecstore/object/http_client.c sqlite3.h:vecstore/catalog/catalog_sql.c \
+    zstd.h:vecstore/format/codec_zstd.c zlib.h:vecstore/format/codec_zlib.c lz4.h:vecstore/format/codec.c \
+    snappy-c.h:vecstore/format/codec.c brotli/decode.h:vecstore/format/codec_brotli.c \
+    curl/curl.h:vecstore/object/http_lane.c sqlite3.h:vecstore/catalog/catalog_sql.c \
     microhttpd.h:api/http/server_mhd.c faiss/c_api/Index_c.h:index/trainer_faiss.c \
     cblas.h:index/trainer_faiss.c roaring/roaring.h:vecstore/base/bitmap.c \
     immintrin.h:simd/kernels_avx2.c immintrin.h:vecstore/base/crc32c.c arm_neon.h:simd/kernels_neon.c; do

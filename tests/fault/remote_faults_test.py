@@ -8,6 +8,7 @@ parts (default: all):
   matrix     every fault x every request of a commit, on the filesystem catalog over S3 and on REST
   lost       lost responses in numbers: applied, answer dropped, on random requests and on all publishes
   crash      the process is killed at every request; the request lands after the restart, or never
+  publishes  every fault at the request that decides, on both catalogs: the quick slice of the matrix
   broken     stores that do not honour conditional writes are refused before anything is written
   stalled    a writer is stopped in mid-commit while snapshots expire and orphans are removed
   writers    16 processes x 100 commits on each catalog, with 1 % faults (VECSTORE_TEST_COMMITS to change)
@@ -21,6 +22,7 @@ import concurrent.futures
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -28,7 +30,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from fault_server import FAULTS, FaultServer  # noqa: E402
+from fault_server import BROKEN, FAULTS, FaultServer  # noqa: E402
 
 UNKNOWN = 11  # exit code of an unknown outcome
 WAITING = {"hang", "apply-then-hang"}  # faults that last as long as the client waits
@@ -256,17 +258,45 @@ def crash(binary, catalog):
 
 
 def broken(binary):
-    """A store that ignores If-None-Match must be refused before a table is made on it."""
-    server = FaultServer()
-    server.s3.honours_conditions = False
-    client = Client(binary, server, "filesystem")
-    code, _, err = client.run("table", "create", "t", "--dim", "2")
-    expect(code == 7, f"a store without conditional writes: exit {code}: {err}")
-    expect("condition" in err, f"the refusal does not say why: {err}")
-    left = [k for k in server.s3.objects if "/metadata/v" in k]
-    expect(not left, f"something was written to it: {left}")
-    server.close()
-    print("broken: a store that ignores conditional writes is refused")
+    """A store whose conditional writes do not work is refused before a table changes on it."""
+    for kind, what in BROKEN.items():
+        server = FaultServer()
+        server.s3.broken = kind
+        client = Client(binary, server, "filesystem")
+        code, _, err = client.run("table", "create", "t", "--dim", "2")
+        expect(code == 7, f"a store that {kind}: exit {code}: {err}")
+        expect("If-None-Match" in err or "condition" in err, f"the refusal does not say why: {err}")
+        left = [k for k in server.s3.objects if "/metadata/v" in k]
+        expect(not left, f"something was written to it: {left}")
+        server.close()
+        print(f"broken: refused: {what}")
+
+
+def publishes(binary):
+    """The quick slice of the matrix: every fault at the one request that decides."""
+    cases = 0
+    for catalog in ("filesystem", "rest"):
+        server = FaultServer()
+        client = Client(binary, server, catalog)
+        known = client.make_table()
+        row, _ = count_requests(client)
+        known.add(row)
+        decides = [n for n, method, path, _ in server.requests if is_publish(method, path)]
+        expect(len(decides) == 1, f"{catalog}: {len(decides)} requests look like the publish of one commit")
+        for fault in FAULTS:
+            server.arm({decides[0]: fault})
+            row, code, err = client.append()
+            server.arm({})
+            server.settle()
+            known = check_outcome(client, known, row, code, err, f"{catalog}, {fault} at the publish")
+            cases += 1
+        server.close()
+    print(f"publishes: {cases} cases, every outcome true")
+
+
+def is_publish(method, path):
+    is_version = method == "PUT" and re.search(r"/metadata/v\d+\.metadata\.json", path) is not None
+    return is_version or (method == "POST" and re.search(r"/tables/[^/]+$", path) is not None)
 
 
 def stalled(binary):
@@ -312,7 +342,7 @@ def write_many(binary, endpoint, rest_uri, catalog, first, count):
 
     Remote.rest_uri = rest_uri
     client = Client(binary, Remote, catalog)
-    done, unknown = [], []
+    done, unknown, refused = [], [], {}
     for i in range(count):
         client.next_id = first + i
         row, code, err = client.append()
@@ -320,9 +350,11 @@ def write_many(binary, endpoint, rest_uri, catalog, first, count):
             done.append(row)
         elif code == UNKNOWN:
             unknown.append(row)
-        elif code not in (4, 8):  # conflict, unavailable: definitely not in
+        elif code in (4, 8):  # conflict, unavailable: definitely not in
+            refused[code] = refused.get(code, 0) + 1
+        else:
             raise Failure(f"writer at row {row}: exit {code}: {err}")
-    return done, unknown
+    return done, unknown, refused
 
 
 def writers(binary, catalog):
@@ -334,7 +366,7 @@ def writers(binary, catalog):
     draw = random.Random(3)
     faults = ["apply-then-drop", "drop", "apply-500", "503", "refuse"]
     server.arm({i: draw.choice(faults) for i in range(200_000) if draw.random() < 0.01})
-    done, unknown = set(), set()
+    done, unknown, refused = set(), set(), {}
     begun = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(processes) as pool:
         jobs = [
@@ -344,9 +376,11 @@ def writers(binary, catalog):
             for w in range(processes)
         ]
         for job in jobs:
-            finished, open_ends = job.result()
+            finished, open_ends, refusals = job.result()
             done.update(finished)
             unknown.update(open_ends)
+            for code, count in refusals.items():
+                refused[code] = refused.get(code, 0) + count
     took = time.monotonic() - begun
     requests = server.count
     server.arm({})
@@ -359,7 +393,8 @@ def writers(binary, catalog):
     expect(client.check_lineage() == len(ids), f"{catalog}: total-records is wrong")
     server.close()
     print(
-        f"writers {catalog}: {processes} x {commits}: {len(done)} done, {len(unknown)} unknown, every row once; "
+        f"writers {catalog}: {processes} x {commits}: {len(done)} done, {len(unknown)} unknown, "
+        f"{refused.get(4, 0)} gave up on conflicts, {refused.get(8, 0)} found the store unavailable, every row once; "
         f"{requests} requests, {took:.0f} s"
     )
 
@@ -368,6 +403,7 @@ PARTS = {
     "matrix": lambda b: expect(sum(matrix(b, c) for c in ("filesystem", "rest")) >= 400, "fewer than 400 cases"),
     "lost": lambda b: [lost(b, c) for c in ("filesystem", "rest")],
     "crash": lambda b: [crash(b, c) for c in ("filesystem", "rest")],
+    "publishes": publishes,
     "broken": broken,
     "stalled": stalled,
     "writers": lambda b: [writers(b, c) for c in ("filesystem", "rest")],

@@ -7,6 +7,7 @@
 #include "index/descriptor.h"
 #include "index/index.h"
 #include "index/index_format.h"
+#include "index/index_moved.h"
 #include "vecstore/base/bytes.h"
 #include "vecstore/base/crc32c.h"
 
@@ -103,6 +104,25 @@ static void decode_hot(const uint8_t *bytes, size_t size)
     free(records);
 }
 
+// The runs of one file, whose rows stand in a reserved field of the header.
+static void decode_moved(const uint8_t *bytes, size_t size)
+{
+    struct vs_error err;
+    struct vs_arena arena;
+    if (size < VS_SECTION_HEADER_SIZE) {
+        return;
+    }
+    const struct vs_index_segment segments[] = {{.row_count = 40}, {.row_count = 100000}};
+    const struct vs_index_moved_file file = {.row_count = vs_load_u32le(bytes + 32),
+                                             .run_count = vs_load_u32le(bytes + 28)};
+    struct vs_index_info info = {
+        .segment_count = 2, .segments = segments, .moved_count = 1, .moved = &file};
+    vs_arena_init(&arena, vs_env_default(), 64u << 20);
+    vs_ignore(vs_moved_runs_decode(vs_env_default(), (struct vs_str){(const char *)bytes, size},
+                                   "fuzz", &arena, &info, &err));
+    vs_arena_clear(&arena);
+}
+
 static void decode_descriptor(const uint8_t *bytes, size_t size)
 {
     struct vs_error err;
@@ -125,7 +145,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         decode_descriptor(bytes, size);
     } else if (size > 0 && bytes[0] == 'V') {
         mend(bytes, size);
-        decode_hot(bytes, size);
+        if (size > 7 && memcmp(bytes, "VSMOVED", 7) == 0) {
+            decode_moved(bytes, size);
+        } else {
+            decode_hot(bytes, size);
+        }
     } else {
         if (size > 4 && (bytes[4] & 1) != 0) {
             mend(bytes, size);

@@ -14,6 +14,7 @@ Signatures are not checked here (tests/support/mock_s3.c does). The faults are l
 
 import base64
 import hashlib
+import io
 import json
 import random
 import re
@@ -54,6 +55,13 @@ FAULTS = {
     "slow-drip": "applied; the answer comes a few bytes at a time",
 }
 
+# stores whose conditional writes cannot be trusted
+BROKEN = {
+    "ignores-conditions": "the headers mean nothing",
+    "ignores-on-overwrite": "they mean nothing for keys that were once written without them",
+    "always-200": "answers 200 without storing anything where it should answer 412",
+}
+
 STATUS_FAULTS = {
     "500": (500, "InternalError"),
     "apply-500": (500, "InternalError"),
@@ -90,7 +98,8 @@ class S3:
         self.objects = {}  # key: (bytes, etag, unix time)
         self.uploads = {}  # upload id: (key, {part: bytes})
         self.lock = threading.RLock()
-        self.honours_conditions = True
+        self.broken = None  # a name of BROKEN
+        self.plain = set()  # keys that were once written without a condition
 
     def etag(self, data):
         return '"' + hashlib.md5(data).hexdigest() + '"'
@@ -101,9 +110,11 @@ class S3:
 
     def refused(self, key, headers):
         """The answer to a conditional write that may not happen, or None."""
-        if not self.honours_conditions:
-            return None
         old = self.objects.get(key)
+        if self.broken == "ignores-conditions" or (self.broken == "ignores-on-overwrite" and key in self.plain):
+            return None
+        if self.broken == "always-200" and old is not None:
+            return Answer(200, b"", {"ETag": self.etag(b"")})  # but nothing is stored
         if headers.get("if-none-match") == "*" and old is not None:
             return s3_error(412, "PreconditionFailed", "the object exists")
         match = headers.get("if-match")
@@ -164,6 +175,8 @@ class S3:
         refused = self.refused(key, headers)
         if refused is not None:
             return refused
+        if "if-none-match" not in headers and "if-match" not in headers:
+            self.plain.add(key)
         source = headers.get("x-amz-copy-source")
         if source is None:
             return Answer(200, b"", {"ETag": self.store(key, body)})
@@ -431,6 +444,21 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             pass
 
+    def chunks(self, headers):
+        """A body in chunks, as other clients send it: those of HTTP, and within them those of S3 with a trailer."""
+
+        def joined(file):
+            parts = []
+            while size := int(file.readline().split(b";")[0], 16):
+                parts.append(file.read(size))
+                file.readline()
+            while file.readline() not in (b"\r\n", b""):
+                pass  # the trailer
+            return b"".join(parts)
+
+        body = joined(self.rfile)
+        return joined(io.BytesIO(body)) if "aws-chunked" in headers.get("content-encoding", "") else body
+
     def serve(self):
         owner = self.server.owner
         url = urllib.parse.urlsplit(self.path)
@@ -445,7 +473,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "reset-in-body":
             self.rfile.read(length // 2)
             return self.reset()
-        body = self.rfile.read(length)
+        body = self.chunks(headers) if "chunked" in headers.get("transfer-encoding", "") else self.rfile.read(length)
         if fault == "hold":
             return owner.hold(lambda: owner.apply(self.command, url.path, query, headers, body), self)
         if fault in ("drop", "hang"):

@@ -93,7 +93,7 @@ static inline enum vs_status test_data_file(struct vs_store *store,
                                             struct vs_error *err)
 {
     const struct vs_schema *schema = vs_table_current_schema(m);
-    const struct vs_parquet_write_options options = {0};
+    const struct vs_parquet_write_options options = {.page_bytes = 2048};
     char uuid[VS_UUID_TEXT_SIZE];
     struct vs_buf key;
     struct vs_batch batch = {0};
@@ -153,8 +153,8 @@ static inline enum vs_status test_table_append(struct vs_catalog *catalog,
     vs_arena_init(&arena, env, 0);
     enum vs_status status = vs_catalog_load(catalog, name, &table, err);
     if (status == VS_OK) {
-        status = test_data_file(table->store, env, table->metadata, first, count,
-                                &arena, &file, err);
+        status =
+            test_data_file(table->store, env, table->metadata, first, count, &arena, &file, err);
     }
     if (status == VS_OK) {
         const struct vs_intent intent = {.operation = "append",

@@ -3,6 +3,7 @@
 #include "tests/support/mock_s3_internal.h"
 #include "vecstore/base/crypto.h"
 #include "vecstore/base/datetime.h"
+#include "vecstore/base/text.h"
 #include "vecstore/object/aws_sign.h"
 
 #include <arpa/inet.h>
@@ -22,9 +23,10 @@ void mock_decode(const char *text, size_t len, char *out, size_t size)
 {
     size_t n = 0;
     for (size_t i = 0; i < len && n + 1 < size; i++) {
-        unsigned value = 0;
-        if (text[i] == '%' && i + 2 < len && sscanf(text + i + 1, "%2x", &value) == 1) {
-            out[n++] = (char)value;
+        int high = text[i] == '%' && i + 2 < len ? vs_hex_value(text[i + 1]) : -1;
+        int low = high >= 0 ? vs_hex_value(text[i + 2]) : -1;
+        if (low >= 0) {
+            out[n++] = (char)(high * 16 + low);
             i += 2;
         } else {
             out[n++] = text[i];
@@ -96,7 +98,7 @@ static bool read_request(int fd, struct vs_buf *raw, struct mock_request *reques
             (void)vs_buf_c_str(raw);
             const char *line = strcasestr((const char *)raw->data, "\r\ncontent-length:");
             if (line != NULL && line < (const char *)raw->data + head) {
-                (void)sscanf(line + 17, "%llu", &length);
+                length = strtoull(line + 17, NULL, 10);
             }
             need = head + (size_t)length;
             told = strcasestr((const char *)raw->data, "\r\nexpect: 100") != NULL;
@@ -284,7 +286,7 @@ static bool authenticate(const struct mock_s3 *mock,
     if (strcmp(key, MOCK_S3_ACCESS_KEY) != 0) {
         mock_error(answer, options->users_unknown_404 ? 404 : 403,
                    options->users_unknown_404 ? "XAdminUserNotFound" : "InvalidAccessKeyId", "");
-    } else if (llabs(parse_amz_date(date) - now_ms) > 15 * 60 * 1000) {
+    } else if (llabs(parse_amz_date(date) - now_ms) > INT64_C(900000)) {
         mock_error(answer, 403, "RequestTimeTooSkewed", "");
     } else if (options->token != NULL && strcmp(token, options->token) != 0) {
         mock_error(answer, 400, "ExpiredToken", "");

@@ -32,6 +32,7 @@ struct mock_upload {
     char key[1100];
     struct mock_blob *parts; // MOCK_PARTS of them; NULL: free slot
     size_t part_count;
+    bool has_crc; // begun with x-amz-checksum-algorithm: CRC32C
 };
 
 struct mock_request {

@@ -88,7 +88,7 @@ void mock_s3_forget(struct mock_s3 *mock)
     }
 }
 
-#define reply(answer, ...) (void)vs_buf_printf(&(answer)->body, NULL, __VA_ARGS__)
+#define REPLY(answer, ...) (void)vs_buf_printf(&(answer)->body, NULL, __VA_ARGS__)
 
 static void add_header(struct mock_answer *answer, const char *name, const char *value)
 {
@@ -130,17 +130,24 @@ static bool conditions_hold(struct mock_s3 *mock,
 static bool parse_range(
     const struct mock_s3 *mock, const char *text, size_t size, size_t *first, size_t *last)
 {
-    unsigned long long a = 0;
-    unsigned long long b = 0;
-    if (sscanf(text, "bytes=%llu-%llu", &a, &b) == 2) {
-        *first = (size_t)a;
-        *last = b < size ? (size_t)b : size - 1;
-    } else if (sscanf(text, "bytes=-%llu", &a) == 1) {
-        if (mock->options.no_suffix && a > size) {
+    struct vs_str range = vs_str_from_c(text), from, to;
+    uint64_t a = 0, b = 0;
+    if (!vs_str_starts_with(range, VS_STR("bytes="))) {
+        return false;
+    }
+    range = (struct vs_str){range.ptr + 6, range.len - 6};
+    if (!vs_str_split(range, '-', &from, &to) || vs_parse_u64(to, &b, NULL) != VS_OK) {
+        return false;
+    }
+    if (from.len == 0) {
+        if (mock->options.no_suffix && b > size) {
             return false;
         }
-        *first = a < size ? size - (size_t)a : 0;
+        *first = b < size ? size - (size_t)b : 0;
         *last = size - 1;
+    } else if (vs_parse_u64(from, &a, NULL) == VS_OK) {
+        *first = (size_t)a;
+        *last = b < size ? (size_t)b : size - 1;
     } else {
         return false;
     }
@@ -198,28 +205,39 @@ static void get_object(struct mock_s3 *mock,
 
 // ---- writing ----
 
+static void crc_text(const void *bytes, size_t len, char out[16])
+{
+    uint32_t sum = vs_crc32c(0, bytes, len);
+    uint8_t digest[4] = {(uint8_t)(sum >> 24), (uint8_t)(sum >> 16), (uint8_t)(sum >> 8),
+                         (uint8_t)sum};
+    vs_base64_format(digest, 4, out);
+}
+
+// False with the answer made: the body is not what its checksum says.
+static bool body_is_whole(const struct mock_request *request, struct mock_answer *answer)
+{
+    char sent[64], crc[16];
+    if (!mock_header(request, "x-amz-checksum-crc32c", sent, sizeof sent)) {
+        return true;
+    }
+    crc_text(request->body, request->body_len, crc);
+    if (strcmp(crc, sent) != 0) {
+        mock_error(answer, 400, "BadDigest", "");
+        return false;
+    }
+    return true;
+}
+
 static void put_object(struct mock_s3 *mock,
                        const struct mock_request *request,
                        struct mock_answer *answer)
 {
-    char crc_sent[64];
-    char crc[16];
     size_t slot = 0;
     if (mock->options.always_ok) {
         add_header(answer, "etag", "\"0123\"");
         return;
     }
-    if (mock_header(request, "x-amz-checksum-crc32c", crc_sent, sizeof crc_sent)) {
-        uint32_t sum = vs_crc32c(0, request->body, request->body_len);
-        uint8_t digest[4] = {(uint8_t)(sum >> 24), (uint8_t)(sum >> 16), (uint8_t)(sum >> 8),
-                             (uint8_t)sum};
-        vs_base64_format(digest, 4, crc);
-        if (strcmp(crc, crc_sent) != 0) {
-            mock_error(answer, 400, "BadDigest", "");
-            return;
-        }
-    }
-    if (conditions_hold(mock, request, answer)) {
+    if (body_is_whole(request, answer) && conditions_hold(mock, request, answer)) {
         mock_s3_store(mock, request->path, request->body, request->body_len);
         add_header(answer, "etag", find_object(mock, request->path, &slot)->blob.etag);
     }
@@ -265,7 +283,7 @@ static void copy_object(struct mock_s3 *mock,
         memcpy(copy, blob->bytes, len);
         mock_s3_store(mock, request->path, copy, len);
         free(copy);
-        reply(answer, "<CopyObjectResult><ETag>%s</ETag></CopyObjectResult>",
+        REPLY(answer, "<CopyObjectResult><ETag>%s</ETag></CopyObjectResult>",
               find_object(mock, request->path, &slot)->blob.etag);
     }
 }
@@ -293,7 +311,10 @@ static void begin_upload(struct mock_s3 *mock,
             (void)snprintf(upload->id, sizeof upload->id, "up/load+%llu",
                            (unsigned long long)++mock->sequence);
             (void)snprintf(upload->key, sizeof upload->key, "%.1099s", request->path);
-            reply(answer,
+            char algorithm[16];
+            upload->has_crc =
+                mock_header(request, "x-amz-checksum-algorithm", algorithm, sizeof algorithm);
+            REPLY(answer,
                   "<?xml version=\"1.0\"?>\n<InitiateMultipartUploadResult xmlns=\"urn:x\">"
                   "<UploadId>%s</UploadId></InitiateMultipartUploadResult>",
                   upload->id);
@@ -324,9 +345,18 @@ static void upload_part(struct mock_s3 *mock,
             mock_error(answer, 416, "InvalidRange", "");
             return;
         }
+        char crc[16], element[64] = "";
         set_blob(mock, part, blob->bytes + first, last + 1 - first);
-        reply(answer, "<CopyPartResult><ETag>&quot;%s</ETag></CopyPartResult>", part->etag + 1);
+        if (upload->has_crc) {
+            crc_text(part->bytes, part->len, crc);
+            (void)snprintf(element, sizeof element, "<ChecksumCRC32C>%s</ChecksumCRC32C>", crc);
+        }
+        REPLY(answer, "<CopyPartResult><ETag>&quot;%s</ETag>%s</CopyPartResult>", part->etag + 1,
+              element);
     } else {
+        if (!body_is_whole(request, answer)) {
+            return;
+        }
         set_blob(mock, part, request->body, request->body_len);
         add_header(answer, "etag", part->etag);
     }
@@ -342,8 +372,14 @@ static bool document_fits(const struct mock_upload *upload, const struct mock_re
         char tag[40];
         (void)snprintf(tag, sizeof tag, "%s", upload->parts[i].etag + 1);
         tag[strlen(tag) - 1] = '\0';
+        char crc[16], element[64] = "";
+        if (upload->has_crc) { // "The complete request must include the checksum for each part."
+            crc_text(upload->parts[i].bytes, upload->parts[i].len, crc);
+            (void)snprintf(element, sizeof element, "<ChecksumCRC32C>%s</ChecksumCRC32C>", crc);
+        }
         (void)snprintf(expected, sizeof expected,
-                       "<ETag>&quot;%s&quot;</ETag><PartNumber>%zu</PartNumber>", tag, i + 1);
+                       "<Part>%s<ETag>&quot;%s&quot;</ETag><PartNumber>%zu</PartNumber>", element,
+                       tag, i + 1);
         at = strstr(at, expected);
         if (at == NULL) {
             return false;
@@ -379,7 +415,7 @@ static void complete_upload(struct mock_s3 *mock,
     mock_s3_store(mock, upload->key, whole.data, whole.len);
     vs_buf_clear(&whole);
     free_upload(upload);
-    reply(answer, "<CompleteMultipartUploadResult><Key>%s</Key></CompleteMultipartUploadResult>",
+    REPLY(answer, "<CompleteMultipartUploadResult><Key>%s</Key></CompleteMultipartUploadResult>",
           "x");
 }
 
@@ -443,7 +479,7 @@ static void list_folder(struct mock_answer *answer, const char *key, size_t len)
     vs_buf_init(&name, vs_env_default(), 1u << 16);
     (void)snprintf(folder, sizeof folder, "%.*s", (int)len, key);
     encode_key(folder, &name);
-    reply(answer, "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>", (const char *)name.data);
+    REPLY(answer, "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>", (const char *)name.data);
     vs_buf_clear(&name);
 }
 
@@ -461,7 +497,7 @@ static void list_objects(struct mock_s3 *mock,
     (void)mock_param(request, "prefix", prefix, sizeof prefix);
     (void)mock_param(request, "continuation-token", token, sizeof token);
     (void)mock_param(request, "delimiter", delimiter, sizeof delimiter);
-    reply(answer, "<ListBucketResult>%s", "<Name>bucket</Name>");
+    REPLY(answer, "<ListBucketResult>%s", "<Name>bucket</Name>");
     for (size_t i = 0; i < mock->object_count && next == NULL; i++) {
         const char *key = mock->objects[i]->key;
         if (strncmp(key, prefix, strlen(prefix)) != 0 ||
@@ -488,10 +524,10 @@ static void list_objects(struct mock_s3 *mock,
         struct vs_buf name;
         vs_buf_init(&name, vs_env_default(), 1u << 16);
         (void)vs_xml_escape(vs_str_from_c(next), &name, NULL);
-        reply(answer, "<NextContinuationToken>!%s</NextContinuationToken>", vs_buf_c_str(&name));
+        REPLY(answer, "<NextContinuationToken>!%s</NextContinuationToken>", vs_buf_c_str(&name));
         vs_buf_clear(&name);
     }
-    reply(answer,
+    REPLY(answer,
           "<IsTruncated>%s</IsTruncated><EncodingType>url</EncodingType></ListBucketResult>",
           next != NULL ? "true" : "false");
 }
@@ -506,8 +542,12 @@ static void unescape(char *text)
         for (size_t i = 0; i < 4; i++) {
             which = strncmp(text, names[i], strlen(names[i])) == 0 ? i : which;
         }
-        *out++ = which < 4 ? chars[which] : *text;
-        text += which < 4 ? strlen(names[which]) : 1;
+        if (which < 4) {
+            *out++ = chars[which];
+            text += strlen(names[which]);
+        } else {
+            *out++ = *text++;
+        }
     }
     *out = '\0';
 }
@@ -530,7 +570,7 @@ static void delete_objects(struct mock_s3 *mock,
         mock_error(answer, 400, "InvalidDigest", "");
         return;
     }
-    reply(answer, "%s", "<DeleteResult>");
+    REPLY(answer, "%s", "<DeleteResult>");
     for (const char *at = strstr((const char *)request->body, "<Key>"); at != NULL;
          at = strstr(at, "<Key>")) {
         char key[1100];
@@ -543,15 +583,15 @@ static void delete_objects(struct mock_s3 *mock,
         (void)snprintf(key, sizeof key, "%.*s", (int)(end - at - 5), at + 5);
         unescape(key);
         if (mock->options.undeletable != NULL && strcmp(key, mock->options.undeletable) == 0) {
-            reply(answer, "<Error><Key>");
+            REPLY(answer, "<Error><Key>");
             (void)vs_xml_escape(vs_str_from_c(key), &answer->body, NULL);
-            reply(answer, "</Key><Code>AccessDenied</Code><Message>locked</Message></Error>");
+            REPLY(answer, "</Key><Code>AccessDenied</Code><Message>locked</Message></Error>");
         } else {
             mock_s3_drop(mock, key);
         }
         at = end;
     }
-    reply(answer, "%s", "</DeleteResult>");
+    REPLY(answer, "%s", "</DeleteResult>");
 }
 
 // ---- which one ----

@@ -82,6 +82,9 @@ static bool read_request(struct rest_service *s, int fd)
             want = (size_t)(body - s->buffer) + (size_t)strtoul(length, NULL, 10);
         }
     }
+    if (body == NULL) {
+        return false; // a head larger than the buffer
+    }
     seen->body_len = have - (size_t)(body - s->buffer);
     if (seen->body_len >= sizeof seen->body) {
         return false;

@@ -141,8 +141,8 @@ static int cmd_write(int argc, char **argv)
     }
     vs_arena_init(&arena, vs_env_default(), 0);
     struct vs_store *store = NULL;
-    struct vs_table_create create = {.schema = &schema,
-                                     .format_version = argc > 6 ? strcmp(argv[6], "3") == 0 ? 3 : 2 : 2};
+    struct vs_table_create create = {
+        .schema = &schema, .format_version = argc > 6 ? strcmp(argv[6], "3") == 0 ? 3 : 2 : 2};
     enum vs_status status =
         vs_partition_spec_parse(vs_str_from_c(argv[5]), &schema, &arena, &spec, &err);
     create.spec = &spec;

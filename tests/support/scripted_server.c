@@ -82,43 +82,56 @@ static const char *find_header(const char *head, const char *name)
     return NULL;
 }
 
+// What has come in of a request.
+struct incoming {
+    char *bytes; // NUL-terminated
+    size_t size, len;
+    size_t body_at, want; // 0 until the head is there
+};
+
+// Reads once, into a larger place where the last one is full; false when nothing more comes.
+static bool read_more(int fd, struct incoming *in)
+{
+    if (in->len == in->size) {
+        size_t size = in->size > 0 ? 2 * in->size : 65536;
+        char *grown = size <= REQUEST_MAX ? realloc(in->bytes, size + 1) : NULL;
+        if (grown == NULL) {
+            return false;
+        }
+        in->bytes = grown;
+        in->size = size;
+    }
+    ssize_t n = 0;
+    do {
+        n = recv(fd, in->bytes + in->len, in->size - in->len, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        return false;
+    }
+    in->len += (size_t)n;
+    in->bytes[in->len] = '\0';
+    char *end = in->body_at == 0 ? strstr(in->bytes, "\r\n\r\n") : NULL;
+    if (end != NULL) {
+        end[2] = '\0';
+        in->body_at = (size_t)(end - in->bytes) + 4;
+        const char *length = find_header(in->bytes, "content-length");
+        in->want = in->body_at + (length != NULL ? strtoul(length, NULL, 10) : 0);
+    }
+    return true;
+}
+
 // One request off the socket; NULL at the end of the connection. A client waits for its answer, so
 // nothing comes behind it.
 static struct record *read_request(const struct connection *connection)
 {
-    size_t size = 65536, len = 0, want = 0;
-    char *bytes = malloc(size + 1);
-    char *body = NULL;
+    struct incoming in = {.bytes = NULL};
     struct record *record = calloc(1, sizeof *record);
-    while (bytes != NULL && record != NULL && (body == NULL || len < want)) {
-        if (len == size) {
-            size_t body_at = body != NULL ? (size_t)(body - bytes) : 0;
-            char *grown = size < REQUEST_MAX ? realloc(bytes, 2 * size + 1) : NULL;
-            if (grown == NULL) {
-                break;
-            }
-            body = body_at > 0 ? grown + body_at : NULL;
-            bytes = grown;
-            size *= 2;
-        }
-        ssize_t n = recv(connection->fd, bytes + len, size - len, 0);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            break;
-        }
-        len += (size_t)n;
-        bytes[len] = '\0';
-        char *end = body == NULL ? strstr(bytes, "\r\n\r\n") : NULL;
-        if (end != NULL) {
-            end[2] = '\0';
-            body = end + 4;
-            const char *length = find_header(bytes, "content-length");
-            want = (size_t)(body - bytes) + (length != NULL ? strtoul(length, NULL, 10) : 0);
-        }
+    bool more = record != NULL;
+    while (more && (in.body_at == 0 || in.len < in.want)) {
+        more = read_more(connection->fd, &in);
     }
-    if (bytes == NULL || record == NULL || body == NULL || len < want) {
+    char *bytes = in.bytes;
+    if (!more || bytes == NULL) {
         free(bytes);
         free(record);
         return NULL;
@@ -135,8 +148,8 @@ static struct record *read_request(const struct connection *connection)
     record->request = (struct scripted_request){.method = bytes,
                                                 .target = target + 1,
                                                 .head = line_end + 2,
-                                                .body = body,
-                                                .body_len = want - (size_t)(body - bytes),
+                                                .body = bytes + in.body_at,
+                                                .body_len = in.want - in.body_at,
                                                 .connection = connection->number};
     return record;
 }

@@ -557,8 +557,8 @@ static enum vs_status vend(void *ctx, struct vs_settings *settings_out, struct v
     if (vending->fail) {
         return vs_fail(err, VS_UNAVAILABLE, "the catalog is away");
     }
-    (void)snprintf(vending->expires, sizeof vending->expires, "%lld",
-                   (long long)(vending->rig->test.now_ms + HOUR_MS));
+    const int64_t expires_ms = vending->rig->test.now_ms + HOUR_MS;
+    (void)snprintf(vending->expires, sizeof vending->expires, "%lld", (long long)expires_ms);
     vending->pairs[0] = (struct vs_pair){VS_STR("s3.access-key-id"), VS_STR("VENDED")};
     vending->pairs[1] = (struct vs_pair){VS_STR("s3.secret-access-key"), VS_STR("sec-VENDED")};
     vending->pairs[2] = (struct vs_pair){VS_STR("s3.session-token"), VS_STR("tok-VENDED")};

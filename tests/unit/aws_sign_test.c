@@ -554,6 +554,30 @@ static const char botocore_script[] =
     "    signer(who, 's3' if kind == 's3' else 'service', 'us-east-1').add_auth(request)\n"
     "    print(request.headers['Authorization'].split('Signature=')[1])\n";
 
+// The n-th line that botocore was given.
+static void check_signature(size_t n, const char *theirs)
+{
+    size_t kind = n / 20, p = n / 4 % 5, q = n % 4;
+    struct vs_aws_sign request = suite_base;
+    struct result result;
+    struct vs_error err;
+    request.method = "GET";
+    request.is_s3 = kind == 0;
+    request.service = kind == 0 ? VS_STR("s3") : request.service;
+    request.path = vs_str_from_c(wire_paths[p]);
+    request.query = vs_str_from_c(wire_queries[q]);
+    request.payload_sha256 = VS_STR(EMPTY_HASH);
+    vs_buf_init(&result.text, vs_env_default(), 10000);
+    CHECK_OK(vs_aws_sign(&request, &suite_credentials, &result.text, result.headers, &result.count,
+                         &err),
+             err);
+    if (!vs_str_ends_with(header_of(&result, "authorization"), vs_str_from_c(theirs))) {
+        check_report(__FILE__, __LINE__, "the signature of botocore");
+        fprintf(stderr, "    kind %zu path %s query %s\n", kind, wire_paths[p], wire_queries[q]);
+    }
+    vs_buf_clear(&result.text);
+}
+
 static void case_botocore_agrees(void)
 {
     char lines[4096] = "", command[8192], theirs[128], script[] = "/tmp/vecstore-sign-XXXXXX";
@@ -580,27 +604,8 @@ static void case_botocore_agrees(void)
     REQUIRE(python != NULL);
     size_t compared = 0;
     for (; fgets(theirs, sizeof theirs, python) != NULL; compared++) {
-        size_t kind = compared / 20, p = compared / 4 % 5, q = compared % 4;
-        struct vs_aws_sign request = suite_base;
-        struct result result;
-        struct vs_error err;
         theirs[strcspn(theirs, "\n")] = '\0';
-        request.method = "GET";
-        request.is_s3 = kind == 0;
-        request.service = kind == 0 ? VS_STR("s3") : request.service;
-        request.path = vs_str_from_c(wire_paths[p]);
-        request.query = vs_str_from_c(wire_queries[q]);
-        request.payload_sha256 = VS_STR(EMPTY_HASH);
-        vs_buf_init(&result.text, vs_env_default(), 10000);
-        CHECK_OK(vs_aws_sign(&request, &suite_credentials, &result.text, result.headers,
-                             &result.count, &err),
-                 err);
-        if (!vs_str_ends_with(header_of(&result, "authorization"), vs_str_from_c(theirs))) {
-            check_report(__FILE__, __LINE__, "the signature of botocore");
-            fprintf(stderr, "    kind %zu path %s query %s\n", kind, wire_paths[p],
-                    wire_queries[q]);
-        }
-        vs_buf_clear(&result.text);
+        check_signature(compared, theirs);
     }
     int ended = pclose(python);
     (void)remove(script);

@@ -168,52 +168,70 @@ static void case_damage_has_a_reason(void)
     }
 }
 
-// Sets of every kind of container against a plain array of bits.
+// Whether the i-th value belongs to the set of a round; each makes another kind of container.
+static bool is_member(int round, size_t i, uint64_t random)
+{
+    switch (round) {
+    case 0:
+        return random % 1000 == 0;
+    case 1:
+        return random % 3 == 0;
+    case 2:
+        return (i / 5000) % 2 == 0;
+    case 3:
+        return true;
+    case 4:
+        return i % 2 == 0;
+    default:
+        return (i > 65536 && i < 131072) || random % 5000 == 0;
+    }
+}
+
+#define SPAN ((size_t)300000)
+
+static uint64_t value_at(size_t i)
+{
+    return i + (i >= SPAN / 2 ? UINT64_C(1) << 33 : 0);
+}
+
+static void check_round(int round, uint64_t *seed)
+{
+    static bool members[SPAN];
+    struct vs_error err = {0};
+    struct vs_bitmap b, again;
+    struct vs_buf out;
+    uint64_t count = 0;
+    size_t wrong = 0;
+    vs_bitmap_init(&b, vs_env_default());
+    vs_buf_init(&out, vs_env_default(), SIZE_MAX);
+    for (size_t i = 0; i < SPAN; i++) {
+        *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        members[i] = is_member(round, i, *seed >> 40);
+        if (members[i]) {
+            count++;
+            REQUIRE_OK(vs_bitmap_add(&b, value_at(i), &err), err);
+        }
+    }
+    vs_bitmap_optimize(&b);
+    CHECK_OK(vs_bitmap_write(&b, &out, &err), err);
+    REQUIRE_OK(vs_bitmap_read(&again, vs_env_default(), vs_buf_view(&out), "copy", &err), err);
+    CHECK_INT(vs_bitmap_cardinality(&again), count);
+    for (size_t i = 0; i < SPAN; i++) {
+        wrong += vs_bitmap_contains(&again, value_at(i)) != members[i];
+    }
+    CHECK_INT(wrong, 0);
+    vs_bitmap_clear(&b);
+    vs_bitmap_clear(&again);
+    vs_buf_clear(&out);
+}
+
+// Sets of every kind of container against a plain array.
 static void case_against_bits(void)
 {
-    enum { SPAN = 300000 };
-
-    uint8_t *bits = calloc(SPAN, 1);
-    REQUIRE(bits != NULL);
-    struct vs_error err = {0};
     uint64_t seed = 42;
     for (int round = 0; round < 6; round++) {
-        struct vs_bitmap b, again;
-        struct vs_buf out;
-        uint64_t count = 0;
-        memset(bits, 0, SPAN);
-        vs_bitmap_init(&b, vs_env_default());
-        vs_buf_init(&out, vs_env_default(), SIZE_MAX);
-        for (size_t i = 0; i < SPAN; i++) {
-            seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
-            uint64_t r = seed >> 40;
-            bits[i] = round == 0   ? r % 1000 == 0
-                      : round == 1 ? r % 3 == 0
-                      : round == 2 ? (i / 5000) % 2 == 0
-                      : round == 3 ? 1
-                      : round == 4 ? i % 2 == 0
-                                   : (i > 65536 && i < 131072) || r % 5000 == 0;
-            if (bits[i]) {
-                count++;
-                REQUIRE_OK(vs_bitmap_add(&b, i + (i >= SPAN / 2 ? UINT64_C(1) << 33 : 0), &err),
-                           err);
-            }
-        }
-        vs_bitmap_optimize(&b);
-        CHECK_OK(vs_bitmap_write(&b, &out, &err), err);
-        REQUIRE_OK(vs_bitmap_read(&again, vs_env_default(), vs_buf_view(&out), "copy", &err), err);
-        CHECK_INT(vs_bitmap_cardinality(&again), count);
-        size_t wrong = 0;
-        for (size_t i = 0; i < SPAN; i++) {
-            uint64_t value = i + (i >= SPAN / 2 ? UINT64_C(1) << 33 : 0);
-            wrong += vs_bitmap_contains(&again, value) != (bits[i] != 0);
-        }
-        CHECK_INT(wrong, 0);
-        vs_bitmap_clear(&b);
-        vs_bitmap_clear(&again);
-        vs_buf_clear(&out);
+        check_round(round, &seed);
     }
-    free(bits);
 }
 
 // Our own allocations; those inside the library cannot be made to fail.

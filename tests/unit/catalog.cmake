@@ -9,3 +9,5 @@ vecstore_test(rest_client_test
 vecstore_test(catalog_rest_test
     SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/catalog_rest_test.c ${CMAKE_SOURCE_DIR}/tests/support/rest_service.c
     LINKS vs_catalog)
+vecstore_test(catalog_s3_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/catalog_s3_test.c
+    LINKS vs_catalog vs_test_mock_s3)

@@ -115,7 +115,8 @@ static void compressed_metadata(void)
     const struct vs_intent intent = {.set_properties = &gzip, .set_property_count = 1};
     set_up(&f, 1);
     REQUIRE_OK(vs_catalog_commit(f.catalog, "n.t", &intent, NULL, &result, &f.err), f.err);
-    CHECK(strstr(result.table->metadata_uri, "v3.gz.metadata.json") != NULL);
+    // The version that brings the property is still named as its rivals are.
+    CHECK(strstr(result.table->metadata_uri, "v3.metadata.json") != NULL);
     vs_table_release(result.table);
     CHECK_OK(test_table_append(f.catalog, "n.t", 5, 2, NULL, &result, &f.err), f.err);
     vs_table_release(result.table);
@@ -195,7 +196,7 @@ static enum vs_status collect(void *ctx, const char *name, struct vs_error *err)
 static void names_and_lists(void)
 {
     static const char *const bad[] = {"",     ".",   "a.", ".b",   "a..b", "a/b",
-                                      "../a", "a b", "-a", "a.-b", "ä",     "a.b%"};
+                                      "../a", "a b", "-a", "a.-b", "ä",    "a.b%"};
     static const char *const good[] = {"t", "n.t", "A_9.b-c", "_x", "a.b.c"};
     struct fixture f;
     char all[512] = "";
@@ -303,6 +304,92 @@ static void dropped_in_mid_commit(void)
         vs_table_release(table);
         tear_down(&f);
     }
+}
+
+// ---- names that are free again, since old versions were removed ----
+
+struct cleaner {
+    struct fixture *f;
+    size_t commits; // by others, in the first attempt
+    size_t removed; // versions, the oldest first
+    bool gzip;      // the others' commit changes how metadata is written
+    bool done;
+};
+
+static enum vs_status overtake(void *ctx,
+                               const struct vs_table_metadata *base,
+                               struct vs_intent *intent,
+                               struct vs_error *err)
+{
+    struct cleaner *c = ctx;
+    (void)base;
+    (void)intent;
+    for (size_t i = 0; !c->done && i < c->commits; i++) {
+        struct vs_commit_result result = {0};
+        const struct vs_pair gzip = {VS_STR("write.metadata.compression-codec"), VS_STR("gzip")};
+        const struct vs_intent other = {.set_properties = &gzip, .set_property_count = 1};
+        VS_TRY(c->gzip
+                   ? vs_catalog_commit(c->f->catalog, "n.t", &other, NULL, &result, err)
+                   : test_table_append(c->f->catalog, "n.t", (int64_t)i, 1, NULL, &result, err));
+        vs_table_release(result.table);
+    }
+    for (size_t i = 1; !c->done && i <= c->removed; i++) {
+        char path[400];
+        snprintf(path, sizeof path, "%s/v%zu.metadata.json", c->f->metadata, i);
+        CHECK_INT(remove(path), 0);
+    }
+    c->done = true;
+    return VS_OK;
+}
+
+// Commits on v1 while others overtake; returns how many versions there are then.
+static int64_t commit_overtaken(struct cleaner *c, struct fixture *f)
+{
+    struct vs_commit_result result = {0};
+    struct vs_table *table = NULL;
+    const struct vs_pair pair = {VS_STR("a"), VS_STR("b")};
+    const struct vs_intent intent = {
+        .set_properties = &pair, .set_property_count = 1, .rebase = overtake, .rebase_ctx = c};
+    int64_t version = -1;
+    set_up(f, 0);
+    c->f = f;
+    CHECK_OK(vs_catalog_commit(f->catalog, "n.t", &intent, NULL, &result, &f->err), f->err);
+    CHECK_INT(result.attempts, 2);
+    vs_table_release(result.table);
+    CHECK_OK(vs_catalog_load(f->catalog, "n.t", &table, &f->err), f->err);
+    if (table == NULL) {
+        return version;
+    }
+    CHECK(vs_str_equal_c(vs_table_property(table->metadata, "a"), "b"));
+    CHECK_INT(table->metadata->snapshot_count, c->gzip ? 0 : c->commits);
+    version = table->version;
+    vs_table_release(table);
+    return version;
+}
+
+// A writer that was stalled for long finds the next name free, creates it, and is not in the table
+// for that: it has to see this and to begin again.
+static void overtaken_and_cleaned(void)
+{
+    for (size_t removed = 2; removed <= 4; removed++) {
+        struct fixture f;
+        struct cleaner cleaner = {.commits = 4, .removed = removed};
+        CHECK_INT(commit_overtaken(&cleaner, &f), 6);
+        CHECK_INT(count_files(&f, "n/t/metadata/v*.metadata.json"), 6 - removed);
+        CHECK_INT(count_files(&f, "n/t/metadata/v2.metadata.json"), 0); // what it had made is gone
+        tear_down(&f);
+    }
+}
+
+// Two writers of one version have to meet at one name, whatever they change.
+static void one_name_per_version(void)
+{
+    struct fixture f;
+    struct cleaner cleaner = {.commits = 1, .gzip = true};
+    CHECK_INT(commit_overtaken(&cleaner, &f), 3);
+    CHECK_INT(count_files(&f, "n/t/metadata/v2.*"), 1);
+    CHECK_INT(count_files(&f, "n/t/metadata/v3.gz.metadata.json"), 1);
+    tear_down(&f);
 }
 
 struct late_writer {
@@ -442,5 +529,7 @@ TEST_MAIN(TEST(hints),
           TEST(names_and_lists),
           TEST(versions_and_locations),
           TEST(dropped_in_mid_commit),
+          TEST(overtaken_and_cleaned),
+          TEST(one_name_per_version),
           TEST(committed_in_mid_drop),
           TEST(manifests_are_merged))

@@ -316,7 +316,45 @@ static void bad_files(void)
     tear_down(&f);
 }
 
+static enum vs_status count_name(void *ctx, const char *name, struct vs_error *err)
+{
+    size_t *count = ctx;
+    (void)err;
+    *count += strcmp(name, "a.b.deep") == 0 || strcmp(name, "n.t") == 0;
+    return VS_OK;
+}
+
+// Namespaces of several levels are listed too; a table that another catalog of the same database
+// names keeps its files.
+static void names_and_neighbours(void)
+{
+    struct fixture f;
+    struct vs_catalog *other = NULL;
+    struct vs_table *table = NULL, *seen = NULL;
+    size_t count = 0;
+    set_up(&f);
+    CHECK_OK(test_table_create(f.catalog, "n.t", &f.err), f.err);
+    CHECK_OK(test_table_create(f.catalog, "a.b.deep", &f.err), f.err);
+    CHECK_OK(vs_catalog_list(f.catalog, count_name, &count, &f.err), f.err);
+    CHECK_INT(count, 2);
+    append(&f, f.catalog, 0, 3);
+    const struct vs_catalog_options options = {
+        .kind = "sql", .warehouse = f.dir, .name = "second", .create_warehouse = true};
+    REQUIRE_OK(vs_catalog_open(&f.t.env, &options, &other, &f.err), f.err);
+    REQUIRE_OK(vs_catalog_load(f.catalog, "n.t", &table, &f.err), f.err);
+    REQUIRE_OK(vs_catalog_register(other, "n.t", table->metadata_uri, &seen, &f.err), f.err);
+    vs_table_release(seen);
+    vs_table_release(table);
+    CHECK_OK(vs_catalog_drop(f.catalog, "n.t", &f.err), f.err);
+    CHECK_INT(rows_of(&f, other), 3);
+    CHECK_OK(vs_catalog_drop(other, "n.t", &f.err), f.err);
+    CHECK_INT(count_files(&f, "n/t/metadata/*"), 0);
+    vs_catalog_free(other);
+    tear_down(&f);
+}
+
 TEST_MAIN(TEST(a_table_lives),
+          TEST(names_and_neighbours),
           TEST(losers_leave_nothing),
           TEST(adopting_tables),
           TEST(paths_stay_inside),

@@ -182,6 +182,15 @@ static void other_places(void)
     snprintf(line, sizeof line, "v|--config|%s", path);
     CHECK_STATUS(parse(line), VS_INVALID);
     CHECK(strstr(err.message, "k") != NULL);
+    // a key of another command may stand there, one of none may not
+    REQUIRE(write_config(path, "{\"older-than\":\"7d\",\"settings\":{}}"));
+    CHECK_OK(parse(line), err);
+    REQUIRE(write_config(path, "{\"warehose\":\"/c\"}"));
+    CHECK_STATUS(parse(line), VS_INVALID);
+    CHECK(strstr(err.message, "\"warehose\"; did you mean \"warehouse\"?") != NULL);
+    REQUIRE(write_config(path, "{\"zzz\":1}"));
+    CHECK_STATUS(parse(line), VS_INVALID);
+    CHECK(strstr(err.message, "\"zzz\"") != NULL && strstr(err.message, "mean") == NULL);
     test_dir_remove(folder);
     CHECK_STATUS(parse(line), VS_NOT_FOUND);
     cli_args_clear(&args);

@@ -4,6 +4,7 @@
 // at.
 #include "tests/support/check.h"
 #include "tests/support/test_env.h"
+#include "vecstore/format/avro_file.h"
 #include "vecstore/iceberg/commit.h"
 #include "vecstore/iceberg/metadata_edit.h"
 
@@ -465,6 +466,112 @@ static void row_lineage(void)
     close_lake(&lake);
 }
 
+// A manifest list as version 1 writers left it: paths, without counts.
+static void put_old_list(struct lake *lake, const struct listing *l, const char *name)
+{
+    struct vs_error err = {0};
+    struct vs_avro_writer writer = {0};
+    struct vs_buf bytes, key;
+    vs_buf_init(&bytes, vs_env_default(), 1 << 20);
+    vs_buf_init(&key, vs_env_default(), 4096);
+    const struct vs_str schema =
+        S("{\"type\":\"record\",\"name\":\"manifest_file\",\"fields\":["
+          "{\"name\":\"manifest_path\",\"type\":\"string\",\"field-id\":500},"
+          "{\"name\":\"manifest_length\",\"type\":\"long\",\"field-id\":501},"
+          "{\"name\":\"partition_spec_id\",\"type\":\"int\",\"field-id\":502}]}");
+    CHECK_OK(vs_avro_writer_init(&writer, &bytes, schema, NULL, 0, &err), err);
+    for (size_t i = 0; i < l->manifest_count; i++) {
+        CHECK_OK(vs_avro_put_bytes(&writer.block, l->manifests[i].path, &err), err);
+        CHECK_OK(vs_avro_put_long(&writer.block, l->manifests[i].length, &err), err);
+        CHECK_OK(vs_avro_put_long(&writer.block, l->manifests[i].spec_id, &err), err);
+        CHECK_OK(vs_avro_writer_end_record(&writer, &err), err);
+    }
+    CHECK_OK(vs_avro_writer_finish(&writer, &err), err);
+    vs_avro_writer_clear(&writer);
+    struct vs_str uri = vs_arena_printf(&lake->arena, "%s/metadata/%s", lake->location, name);
+    CHECK_OK(vs_store_key(lake->store, uri, &key, &err), err);
+    CHECK_OK(vs_store_put(lake->store, vs_buf_c_str(&key), vs_buf_view(&bytes), VS_PUT_ANY, &err),
+             err);
+    lake->m->snapshots[lake->m->snapshot_count - 1].manifest_list = uri;
+    vs_buf_clear(&key);
+    vs_buf_clear(&bytes);
+}
+
+// A list without counts: the next one has them right, and no row id is given twice.
+static void row_lineage_without_counts(void)
+{
+    struct lake lake;
+    struct vs_error err = {0};
+    struct listing l;
+    REQUIRE(open_lake(&lake, 3, NULL, 0));
+    REQUIRE_OK(append(&lake, "a", 50, &err), err);
+    REQUIRE_OK(append(&lake, "b", 7, &err), err);
+    read_listing(&lake, head_of(&lake, "main"), &l);
+    put_old_list(&lake, &l, "old-list.avro");
+    lake.m->next_row_id = 0; // as after an upgrade: no file has row ids yet
+    REQUIRE_OK(append(&lake, "c", 25, &err), err);
+    CHECK_INT(head_of(&lake, "main")->added_rows, 82);
+    CHECK_INT(lake.m->next_row_id, 82);
+    read_listing(&lake, head_of(&lake, "main"), &l);
+    REQUIRE(l.manifest_count == 3 && l.file_count == 3);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_INT(l.manifests[i].added_files, 1);
+        CHECK_INT(l.manifests[i].existing_files, 0);
+        CHECK_INT(l.manifests[i].deleted_files, 0);
+        CHECK_INT(l.manifests[i].added_rows, l.files[i].record_count);
+        for (size_t j = 0; j < 3; j++) {
+            int64_t end = l.files[i].first_row_id + l.files[i].record_count;
+            CHECK(i == j || l.files[j].first_row_id < l.files[i].first_row_id ||
+                  l.files[j].first_row_id >= end);
+        }
+    }
+    close_lake(&lake);
+}
+
+// A merge of manifests that had no row ids is not used again by the next attempt when another
+// commit gave them theirs meanwhile: ids never change.
+static void row_lineage_in_kept_merges(void)
+{
+    struct lake lake;
+    struct vs_error err = {0};
+    struct listing l;
+    struct vs_commit_state *state = NULL;
+    struct vs_commit_attempt lost = {0}, won = {0};
+    const struct vs_pair few[] = {{S("commit.manifest.min-count-to-merge"), S("1")}};
+    const struct vs_pair many[] = {{S("commit.manifest.min-count-to-merge"), S("100")}};
+    REQUIRE(open_lake(&lake, 2, NULL, 0));
+    REQUIRE_OK(append(&lake, "a", 50, &err), err);
+    REQUIRE_OK(append(&lake, "b", 7, &err), err);
+    const struct vs_intent merge = {.set_properties = few, .set_property_count = 1};
+    REQUIRE_OK(commit(&lake, &merge, &err), err);
+    lake.m->format_version = 3; // upgraded: no manifest has row ids yet
+    lake.m->next_row_id = 0;
+    const struct vs_data_file c = data_file(&lake, "c", 25), d = data_file(&lake, "d", 3);
+    const struct vs_intent ours = {.operation = "append", .added_data = &c, .added_data_count = 1};
+    const struct vs_intent theirs = {.operation = "append",
+                                     .added_data = &d,
+                                     .added_data_count = 1,
+                                     .set_properties = many,
+                                     .set_property_count = 1};
+    REQUIRE_OK(
+        vs_commit_state_new(&lake.t.env, lake.store, vs_uuid_new_v7(&lake.t.env), &state, &err),
+        err);
+    REQUIRE_OK(vs_commit_prepare(state, lake.m, NULL, &ours, &lost, &err), err);
+    vs_table_metadata_free(lost.metadata);
+    REQUIRE_OK(commit(&lake, &theirs, &err), err);
+    read_listing(&lake, head_of(&lake, "main"), &l);
+    int64_t a = find_file(&l, "/a")->first_row_id, b = find_file(&l, "/b")->first_row_id;
+    CHECK(a >= 0 && b >= 0);
+    REQUIRE_OK(vs_commit_prepare(state, lake.m, NULL, &ours, &won, &err), err);
+    vs_commit_state_free(state, true);
+    vs_table_metadata_free(lake.m);
+    lake.m = won.metadata;
+    read_listing(&lake, head_of(&lake, "main"), &l);
+    CHECK_INT(find_file(&l, "/a")->first_row_id, a);
+    CHECK_INT(find_file(&l, "/b")->first_row_id, b);
+    close_lake(&lake);
+}
+
 // ---- deletion vectors ----
 
 static struct vs_data_file vector_of(struct lake *lake, const char *data, int64_t offset)
@@ -656,6 +763,8 @@ TEST_MAIN(TEST(removed_files),
           TEST(merging),
           TEST(lineage_example),
           TEST(row_lineage),
+          TEST(row_lineage_without_counts),
+          TEST(row_lineage_in_kept_merges),
           TEST(deletion_vectors),
           TEST(version_one),
           TEST(metadata_log),

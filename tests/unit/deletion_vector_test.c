@@ -11,6 +11,7 @@
 #include "vecstore/format/puffin.h"
 #include "vecstore/iceberg/delete_schema.h"
 #include "vecstore/iceberg/deletion_vector.h"
+#include "vecstore/iceberg/metadata_edit.h"
 
 /*
  * Rows 1, 3, 9 and 2^32 + 5, written by this Python:
@@ -345,6 +346,51 @@ static void case_write_and_merge(void)
     test_dir_remove(path);
 }
 
+static enum vs_status upgrade(void *ctx, struct vs_metadata_edit *edit, struct vs_error *err)
+{
+    (void)ctx;
+    return vs_edit_upgrade(edit, 3, err);
+}
+
+// Position deletes from before the upgrade go into the first vector of their file.
+static void case_upgraded_table(void)
+{
+    char path[256];
+    struct vs_error err = {0};
+    struct vs_catalog *catalog = NULL;
+    struct vs_commit_result result;
+    struct vs_arena arena;
+    const uint64_t first[] = {5, 1}, second[] = {9, 5};
+    const struct vs_intent raise = {.edit = upgrade};
+    test_dir_make(path, sizeof path);
+    const struct vs_catalog_options options = {.warehouse = path, .create_warehouse = true};
+    REQUIRE_OK(vs_catalog_open(vs_env_default(), &options, &catalog, &err), err);
+    vs_arena_init(&arena, vs_env_default(), 0);
+    REQUIRE_OK(test_table_create(catalog, "n.v3", &err), err); // version 2 so far
+    REQUIRE_OK(test_table_append(catalog, "n.v3", 0, 100, NULL, &result, &err), err);
+    vs_table_release(result.table);
+
+    struct vs_deletes_written written = delete_rows(catalog, first, 2, &arena);
+    REQUIRE(written.added_count == 1);
+    CHECK(vs_str_equal(written.added[0].format, VS_STR("PARQUET")));
+    struct vs_str old_path = written.added[0].path;
+    REQUIRE_OK(vs_catalog_commit(catalog, "n.v3", &raise, NULL, &result, &err), err);
+    CHECK_INT(result.table->metadata->format_version, 3);
+    vs_table_release(result.table);
+    check_live(catalog, 98, 5);
+
+    written = delete_rows(catalog, second, 2, &arena);
+    REQUIRE(written.added_count == 1 && written.removed_count == 1);
+    CHECK(vs_str_equal_c(written.added[0].format, "PUFFIN"));
+    CHECK(vs_str_equal(written.removed[0].path, old_path));
+    CHECK_INT(written.added[0].record_count, 3); // 1, 5 and 9
+    check_live(catalog, 97, 1);
+
+    vs_arena_clear(&arena);
+    vs_catalog_free(catalog);
+    test_dir_remove(path);
+}
+
 // The partition of a delete file is that of its data file, and the copy outlives it.
 static void case_partition_is_carried(void)
 {
@@ -453,4 +499,5 @@ TEST_MAIN(TEST(case_golden),
           TEST(case_damage_has_a_reason),
           TEST(case_read_by_entry),
           TEST(case_vector_over_positions),
-          TEST(case_write_and_merge))
+          TEST(case_write_and_merge),
+          TEST(case_upgraded_table))

@@ -158,6 +158,43 @@ static void case_partitions(void)
     delete_table_close(&t);
 }
 
+// All fields of the partition spec were dropped (version 1 leaves them behind as void): its deletes
+// apply everywhere, beside those of the partition.
+static void case_void_spec(void)
+{
+    struct delete_table t;
+    struct vs_deleted_rows rows = {0};
+    const int64_t of_partition[] = {1}, everywhere[] = {2}, of_other_void[] = {3};
+    delete_table_open(&t);
+    struct vs_partition_field by[] = {
+        {.source_id = 4, .field_id = 1000, .name = VS_STR("p"), .transform = VS_STR("identity")},
+        {.source_id = 4, .field_id = 1000, .name = VS_STR("p"), .transform = VS_STR("void")},
+        {.source_id = 3, .field_id = 1001, .name = VS_STR("q"), .transform = VS_STR("void")}};
+    struct vs_partition_spec specs[] = {{.spec_id = 0, .field_count = 1, .fields = &by[0]},
+                                        {.spec_id = 1, .field_count = 1, .fields = &by[1]},
+                                        {.spec_id = 2, .field_count = 2, .fields = &by[1]}};
+    t.metadata.specs = specs;
+    t.metadata.spec_count = 3;
+    struct vs_scan_file file = {.data = delete_table_data(&t, 0, 10, 1)};
+    struct vs_data_file d[] = {deletes_of(&t, &t.fields[0], 1, of_partition, 1, 2),
+                               deletes_of(&t, &t.fields[0], 1, everywhere, 1, 3),
+                               deletes_of(&t, &t.fields[0], 1, of_other_void, 1, 4)};
+    file.data.partition_key = d[0].partition_key = VS_STR("partition a");
+    d[1].partition_key = VS_STR("void");
+    d[2].partition_key = VS_STR("void void");
+    for (int32_t i = 0; i < 3; i++) {
+        d[i].spec_id = i;
+        d[i].has_partition = true;
+    }
+    const struct vs_data_file *list[] = {&d[0], &d[1], &d[2]};
+    file.deletes = list;
+    file.delete_count = 3;
+    read_rows(&t, &file, 1, &rows);
+    CHECK_TEXT(deleted_text(&rows, 0), "1,2,3");
+    vs_deleted_rows_clear(&rows);
+    delete_table_close(&t);
+}
+
 // The column was dropped, or came later: old files are compared by the old column, newer ones by
 // its default or null; an int key in the file is a long of the table.
 static void case_schema_evolution(void)
@@ -357,6 +394,7 @@ TEST_MAIN(TEST(case_one_column),
           TEST(case_two_columns_and_null),
           TEST(case_sequence_and_groups),
           TEST(case_partitions),
+          TEST(case_void_spec),
           TEST(case_schema_evolution),
           TEST(case_floats),
           TEST(case_many_keys),

@@ -187,6 +187,45 @@ static void case_partition_value(void)
     delete_table_close(&t);
 }
 
+// A date column that became a timestamp: midnight of the day, before 1970 too; days that the
+// timestamp cannot hold are an error and not another day.
+static void case_date_as_timestamp(void)
+{
+    static const struct {
+        int64_t day, micros;
+    } cases[] = {{0, 0},
+                 {-1, INT64_C(-86400000000)},
+                 {106751991, INT64_C(9223372022400000000)},
+                 {-106751991, INT64_C(-9223372022400000000)},
+                 {106751992, 0},
+                 {INT32_MAX, 0},
+                 {INT32_MIN, 0}};
+
+    struct delete_table t;
+    struct vs_error err = {0};
+    delete_table_open(&t);
+    struct vs_field field = {.id = 9, .name = VS_STR("d"), .kind = VS_KIND_DATE};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct vs_batch rows = {0}, batch;
+        struct vs_value day = {.kind = VS_KIND_DATE, .as.integer = cases[i].day};
+        field.kind = VS_KIND_DATE;
+        REQUIRE_OK(vs_batch_init(&rows, vs_env_default(), &field, 1, &err), err);
+        REQUIRE_OK(vs_column_append(&rows.columns[0], &day, &err), err);
+        rows.row_count = 1;
+        struct vs_data_file data = delete_table_write(&t, &field, 1, &rows, VS_CONTENT_DATA, 1);
+        vs_batch_clear(&rows);
+        field.kind = VS_KIND_TIMESTAMP;
+        enum vs_status status = read_file(vs_env_default(), &t, &data, &field, 1, &batch, &err);
+        bool fits = cases[i].micros != 0 || cases[i].day == 0;
+        CHECK_STATUS(status, fits ? VS_OK : VS_UNSUPPORTED);
+        if (status == VS_OK && fits) {
+            CHECK_INT(vs_column_get(&batch.columns[0], 0).as.integer, cases[i].micros);
+        }
+        vs_batch_clear(&batch);
+    }
+    delete_table_close(&t);
+}
+
 // Files without field ids: by the mapping when there is one, by name when there is none.
 static void case_name_mapping(void)
 {
@@ -369,6 +408,7 @@ static void case_allocation_failures(void)
 TEST_MAIN(TEST(case_lineage),
           TEST(case_defaults),
           TEST(case_partition_value),
+          TEST(case_date_as_timestamp),
           TEST(case_name_mapping),
           TEST(case_filter),
           TEST(case_allocation_failures))

@@ -287,11 +287,13 @@ static void case_sizes(void)
     send_one(&rig, &request);
     CHECK_INT(rig.response.outcome, VS_HTTP_AMBIGUOUS);
     CHECK_INT(rig.response.status, 200);
+    CHECK(rig.response.more_than_asked);
     CHECK(dst[9] == '#');
     request.url = error; // the text of an error never goes to dst
     memset(dst, '#', sizeof dst);
     send_one(&rig, &request);
     CHECK_INT(rig.response.status, 503);
+    CHECK(!rig.response.more_than_asked);
     CHECK_INT(rig.response.dst_len, 0);
     CHECK(dst[0] == '#');
     CHECK(has_body(&rig, "0123456789"));
@@ -507,10 +509,33 @@ static void case_url_encode(void)
     vs_buf_reset(&out);
     CHECK_OK(vs_url_encode(VS_STR("/a-b/.._=&"), true, &out, &err), err);
     CHECK(vs_str_equal_c(vs_buf_view(&out), "/a-b/.._%3D%26"));
+
+    static const struct {
+        const char *text;
+        bool plus_is_blank;
+        const char *plain;
+    } decoded[] = {
+        {"a%2Fb%20c%2b", false, "a/b c+"},
+        {"a+b", false, "a+b"},
+        {"a+b%2B", true, "a b+"},
+        {"%", false, "%"}, // what is no code stays
+        {"%4", false, "%4"},
+        {"%4g%g4%41", false, "%4g%g4A"},
+        {"", false, ""},
+    };
+
+    for (size_t n = 0; n < sizeof decoded / sizeof decoded[0]; n++) {
+        vs_buf_reset(&out);
+        CHECK_OK(
+            vs_url_decode(vs_str_from_c(decoded[n].text), decoded[n].plus_is_blank, &out, &err),
+            err);
+        CHECK_TEXT(vs_buf_c_str(&out), decoded[n].plain);
+    }
     vs_buf_clear(&out);
     vs_buf_init(&out, vs_env_default(), 4);
     CHECK_STATUS(vs_url_encode(VS_STR("ab\xff"), false, &out, &err), VS_LIMIT);
     CHECK_INT(out.len, 0);
+
     vs_buf_clear(&out);
 }
 

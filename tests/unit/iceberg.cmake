@@ -14,3 +14,4 @@ vecstore_test(predicate_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/predicate_te
     LINKS vs_iceberg)
 vecstore_test(commit_edit_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/commit_edit_test.c LINKS vs_iceberg)
 vecstore_test(schema_json_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/schema_json_test.c LINKS vs_iceberg)
+vecstore_test(scan_scope_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/scan_scope_test.c LINKS vs_iceberg)

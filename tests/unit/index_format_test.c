@@ -215,7 +215,8 @@ static void descriptor_rejects(void)
     static const struct {
         const char *old, *new;
         enum vs_status expected;
-    } cases[] = {{"\"version\":1", "\"version\":2", VS_UNSUPPORTED},
+    } cases[] = {{"\"version\":1", "\"version\":3", VS_UNSUPPORTED},
+                 {"\"version\":1", "\"version\":2", VS_CORRUPT}, // without moved files
                  {"\"required-features\":[]", "\"required-features\":[\"x\"]", VS_UNSUPPORTED},
                  {"\"vecstore-index\"", "\"other\"", VS_CORRUPT},
                  {"\"dimension\":8", "\"dimension\":0", VS_CORRUPT},

@@ -27,7 +27,12 @@ static enum vs_status locate(struct id_table *t,
                              struct vs_error *err)
 {
     vs_arena_clear(arena);
-    return vs_locate_ids(t->env, t->store, t->table->metadata, set, NULL, arena, located, err);
+    const struct vs_locate locate = {.env = t->env,
+                                     .store = t->store,
+                                     .base = t->table->metadata,
+                                     .snapshot_id = t->table->metadata->current_snapshot_id,
+                                     .ids = set};
+    return vs_locate_ids(&locate, arena, located, err);
 }
 
 static enum vs_status delete_ids(struct id_table *t, struct vs_id_set *set, struct vs_error *err)

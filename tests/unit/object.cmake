@@ -10,7 +10,7 @@ add_library(vs_test_mock_s3 STATIC ${CMAKE_SOURCE_DIR}/tests/support/mock_s3.c
     ${CMAKE_SOURCE_DIR}/tests/support/mock_s3_ops.c)
 target_link_libraries(vs_test_mock_s3 PUBLIC vs_object)
 vecstore_test(aws_sign_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/aws_sign_test.c LINKS vs_object)
-foreach(name s3_xml_test store_s3_test store_s3_read_test)
+foreach(name s3_xml_test store_hook_test store_s3_test store_s3_read_test)
     vecstore_test(${name} SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/${name}.c
         LINKS vs_object vs_test_mock_s3)
 endforeach()

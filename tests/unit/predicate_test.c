@@ -310,4 +310,38 @@ static void edges_of_days(void)
     CHECK(day_may_match(VS_PREDICATE_LT, -1, 0));
 }
 
-TEST_MAIN(TEST(nothing_that_matches_is_dropped), TEST(edges_of_days))
+// Bounds of UUIDs by writers that compare their halves as signed numbers (Java's UUID.compareTo):
+// 80… comes before 7f…, and what lies between the two in the order of the bytes is not the range.
+static struct vs_value_range signed_uuid_range(void *ctx, int32_t field_id)
+{
+    static char low[16] = {(char)0x80}, high[16] = {0x7f};
+    struct vs_value_range range = {
+        .has_lower = true, .has_upper = true, .may_be_null = ctx != NULL, .may_be_value = true};
+    range.lower = (struct vs_value){.kind = VS_KIND_UUID, .as.text = {low, 16}};
+    range.upper = (struct vs_value){.kind = VS_KIND_UUID, .as.text = {high, 16}};
+    CHECK_INT(field_id, 7);
+    return range;
+}
+
+static void bounds_in_another_order(void)
+{
+    static const enum vs_predicate_op ops[] = {VS_PREDICATE_EQ, VS_PREDICATE_NE, VS_PREDICATE_LT,
+                                               VS_PREDICATE_GT, VS_PREDICATE_IN};
+    struct vs_field uuid = {.id = 7, .kind = VS_KIND_UUID};
+    const struct vs_schema of_uuid = {.field_count = 1, .fields = &uuid};
+    struct vs_partition_field by = {7, 1000, VS_STR("u"), VS_STR("identity")};
+    const struct vs_partition_spec spec = {.field_count = 1, .fields = &by};
+    const struct vs_value_range range = signed_uuid_range(NULL, 7);
+    for (int first = 0; first < 256; first += 15) {
+        char bytes[16] = {(char)first};
+        const struct vs_value value = {.kind = VS_KIND_UUID, .as.text = {bytes, 16}};
+        for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
+            const struct vs_predicate p = {
+                .op = ops[i], .field_id = 7, .value_count = 1, .values = &value};
+            CHECK(vs_predicate_may_match(&p, signed_uuid_range, NULL));
+            CHECK(vs_partition_may_match(&spec, &of_uuid, &p, &range));
+        }
+    }
+}
+
+TEST_MAIN(TEST(nothing_that_matches_is_dropped), TEST(edges_of_days), TEST(bounds_in_another_order))

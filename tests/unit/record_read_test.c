@@ -342,7 +342,7 @@ static void case_inspect_rows(void)
     struct vs_buf text, row;
     struct vs_json_writer w;
     struct vs_json_doc *doc = NULL;
-    struct vs_inspect_options options = {.rows = 2, .first_row = 38};
+    struct vs_inspect_request options = {.rows = 2, .first_row = 38};
     struct vs_record_reader *records = NULL;
     const struct vs_datum *rows = NULL;
     size_t count = 0;

@@ -452,7 +452,7 @@ static void token_is_refreshed_before_its_end(void)
     REQUIRE_OK(vs_rest_client_new(&t.env, uri, NULL, &settings, &client, &err), err);
     CHECK_OK(call(client, VS_HTTP_GET, NULL, &err), err);
     CHECK_INT(f.tokens, 1);
-    t.now_ms += 541 * 1000; // less than a minute left
+    t.now_ms += 541000; // less than a minute left
     CHECK_OK(call(client, VS_HTTP_GET, NULL, &err), err);
     CHECK_INT(f.tokens, 2);
     vs_rest_client_free(client);
@@ -489,7 +489,7 @@ static void one_refresh_at_a_time(void)
     f.expires_in = 600;
     (void)snprintf(uri, sizeof uri, "http://127.0.0.1:%d", rest_service_port(f.service));
     REQUIRE_OK(vs_rest_client_new(&t.env, uri, NULL, &settings, &client, &err), err);
-    t.now_ms += 599 * 1000;
+    t.now_ms += 599000;
     for (int i = 0; i < 8; i++) {
         racers[i] = (struct racer){.client = client};
         REQUIRE(pthread_create(&threads[i], NULL, race, &racers[i]) == 0);

@@ -116,7 +116,7 @@ static void case_random_reads_fetch_what_is_asked(void)
     for (size_t i = 0; i < 30; i++) {
         check_read(file, (uint64_t)((i * 7919) % 19) * MIB + i, 100);
     }
-    CHECK(vs_store_count(f.store).bytes_read - before <= 30 * 100);
+    CHECK(vs_store_count(f.store).bytes_read - before <= 3000);
     check_read(file, 5, 19 * MIB); // split and fetched side by side
     CHECK_INT(mock_s3_count(f.mock, "GET"), 1 + 30 + 3);
     vs_file_close(file);
@@ -129,11 +129,12 @@ static void case_many_ranges(void)
     struct vs_error err;
     struct vs_file *file = NULL;
     struct vs_range ranges[64];
-    uint8_t *dst = (uint8_t *)malloc(BIG * 2);
     size_t used = 0;
     size_t count = 0;
     begin_with_big(&f, NULL);
     REQUIRE_OK(vs_file_open(f.store, "big", &file, &err), err);
+    uint8_t *dst = (uint8_t *)malloc(BIG * 2);
+    REQUIRE(dst != NULL);
     // 40 near ones in disorder and overlapping, one empty, one of the tail, one large.
     for (size_t i = 0; i < 40; i++) {
         ranges[count++] = (struct vs_range){((i * 17) % 40) * 1000, 1500, NULL};
@@ -230,6 +231,33 @@ static void case_opening_against_a_store_without_ranges(void)
     REQUIRE_OK(vs_file_open(f.store, "small", &file, &err), err);
     CHECK_INT(file->size, 5); // a whole object is as good
     vs_file_close(file);
+    s3_end(&f);
+}
+
+// A refusal of the suffix range that does not tell the size does not mean an empty object.
+static void case_refused_suffix(void)
+{
+    struct s3_fixture f;
+    struct vs_error err;
+    struct vs_file *file = NULL;
+    const struct mock_fault refuse = {
+        .method = "GET", .kind = MOCK_STATUS, .status = 416, .code = "InvalidRange", .times = 1};
+    char bytes[8] = "";
+    begin_with_big(&f, NULL);
+    mock_s3_put(f.mock, "w/small", "whole");
+    mock_s3_put(f.mock, "w/empty", "");
+    mock_s3_fault(f.mock, refuse);
+    REQUIRE_OK(vs_file_open(f.store, "small", &file, &err), err);
+    CHECK_INT(file->size, 5);
+    CHECK_OK(vs_file_read(file, 0, 5, bytes, &err), err);
+    CHECK_TEXT(bytes, "whole");
+    vs_file_close(file);
+    mock_s3_fault(f.mock, refuse);
+    REQUIRE_OK(vs_file_open(f.store, "empty", &file, &err), err);
+    CHECK_INT(file->size, 0);
+    vs_file_close(file);
+    mock_s3_fault(f.mock, refuse);
+    CHECK_STATUS(vs_file_open(f.store, "big", &file, &err), VS_UNSUPPORTED);
     s3_end(&f);
 }
 
@@ -354,6 +382,7 @@ TEST_MAIN(TEST(case_tail_comes_with_opening),
           TEST(case_changed_while_read),
           TEST(case_wrong_answers),
           TEST(case_opening_against_a_store_without_ranges),
+          TEST(case_refused_suffix),
           TEST(case_checksums),
           TEST(case_hedged_reads),
           TEST(case_one_file_many_threads),

@@ -520,11 +520,11 @@ static void case_probe(void)
 {
     check_probe((struct mock_s3_options){0}, VS_OK, "");
     check_probe((struct mock_s3_options){.ignore_conditions = true}, VS_UNSUPPORTED,
-                "accepts the same conditional create twice");
+                "although its If-Match names another state");
     check_probe((struct mock_s3_options){.ignore_on_overwrite = true}, VS_UNSUPPORTED,
                 "for an object that was overwritten");
     check_probe((struct mock_s3_options){.always_ok = true}, VS_UNSUPPORTED,
-                "accepts the same conditional create twice");
+                "although its If-Match names another state");
     check_probe((struct mock_s3_options){.ignore_match = true}, VS_UNSUPPORTED,
                 "although its If-Match names another state");
     check_probe((struct mock_s3_options){.region = "xx-1", .clock_ms = 86400000}, VS_OK, "");

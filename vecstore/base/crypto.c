@@ -62,7 +62,8 @@ enum vs_status vs_md5(const void *bytes,
 
 void vs_base64_format(const uint8_t *bytes, size_t n, char *text_out)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] = // and what stands for none
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
     char *out = text_out;
     for (size_t i = 0; i < n; i += 3) {
         size_t left = n - i;
@@ -71,8 +72,8 @@ void vs_base64_format(const uint8_t *bytes, size_t n, char *text_out)
         group |= left > 2 ? bytes[i + 2] : 0;
         *out++ = digits[group >> 18];
         *out++ = digits[(group >> 12) & 63];
-        *out++ = left > 1 ? digits[(group >> 6) & 63] : '=';
-        *out++ = left > 2 ? digits[group & 63] : '=';
+        *out++ = digits[left > 1 ? (group >> 6) & 63 : 64];
+        *out++ = digits[left > 2 ? group & 63 : 64];
     }
     *out = '\0';
 }

@@ -74,8 +74,8 @@ const char *vs_status_name(enum vs_status code);
 // True where the same request may succeed later without change (CONFLICT, UNAVAILABLE, TIMEOUT).
 bool vs_status_is_retryable(enum vs_status code);
 
-// For an object that nothing names yet: VS_UNKNOWN becomes VS_UNAVAILABLE (nothing was committed, at
-// worst the object is an orphan); every other status stays.
+// For an object that nothing names yet: VS_UNKNOWN becomes VS_UNAVAILABLE (nothing was committed,
+// at worst the object is an orphan); every other status stays.
 enum vs_status vs_status_definite(enum vs_status status, struct vs_error *err);
 
 #ifdef __clang_analyzer__

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vecstore/base/uuid.h"
 
+#include "vecstore/base/text.h"
+
 #define UUID_CHARS 36
 
 static bool is_dash_position(size_t at)
@@ -50,15 +52,6 @@ void vs_uuid_format(struct vs_uuid uuid, char text_out[VS_UUID_TEXT_SIZE])
     text_out[UUID_CHARS] = '\0';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 enum vs_status vs_uuid_parse(struct vs_str text, struct vs_uuid *uuid_out, struct vs_error *err)
 {
     struct vs_uuid uuid = {{0}};
@@ -69,7 +62,7 @@ enum vs_status vs_uuid_parse(struct vs_str text, struct vs_uuid *uuid_out, struc
             good = text.ptr[at] == '-';
             continue;
         }
-        int value = hex_value(text.ptr[at]);
+        int value = vs_hex_value(text.ptr[at]);
         good = value >= 0;
         uuid.bytes[nibble / 2] = (uint8_t)((uuid.bytes[nibble / 2] << 4) | (value & 15));
         nibble++;

@@ -4,9 +4,11 @@
 
 #include "vecstore/catalog/catalog_internal.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#define RECENT_NS (10LL * 1000 * 1000 * 1000)
 #define NAME_PART_MAX 128
 #define NAME_MAX_BYTES (2 * NAME_PART_MAX + 1)
 
@@ -127,8 +129,6 @@ enum vs_status vs_catalog_open(const struct vs_env *env,
         VS_TRY(vs_catalog_open_sql(env, options, &catalog, err));
     } else if (strcmp(kind, "rest") == 0) {
         VS_TRY(vs_catalog_open_rest(env, options, &catalog, err));
-    } else if (strcmp(kind, "rest") == 0) {
-        VS_TRY(vs_catalog_open_rest(env, options, &catalog, err));
     } else {
         return vs_fail(err, VS_UNSUPPORTED,
                        "there is no catalog kind '%s'; known are 'filesystem', 'sql' and 'rest'",
@@ -161,12 +161,32 @@ enum vs_status vs_catalog_open_store(const struct vs_env *env,
     return VS_OK;
 }
 
+// ---- the state loaded last ----
+
+static void set_recent(struct vs_catalog *catalog, struct vs_table *table)
+{
+    atomic_store(&catalog->recent_ns, table != NULL ? vs_monotonic_ns(catalog->env) : 0);
+    vs_table_release(atomic_exchange(&catalog->recent, table));
+}
+
+struct vs_table *vs_catalog_take_recent(struct vs_catalog *catalog, const char *name)
+{
+    struct vs_table *table = atomic_exchange(&catalog->recent, NULL);
+    int64_t age_ns = vs_monotonic_ns(catalog->env) - atomic_load(&catalog->recent_ns);
+    if (table != NULL && (strcmp(table->name, name) != 0 || age_ns > RECENT_NS)) {
+        vs_table_release(table);
+        return NULL;
+    }
+    return table;
+}
+
 void vs_catalog_free(struct vs_catalog *catalog)
 {
     if (catalog == NULL) {
         return;
     }
     struct vs_store_pool *pool = catalog->pool;
+    set_recent(catalog, NULL);
     catalog->vtable->free(catalog);
     vs_store_pool_free(pool);
 }
@@ -201,6 +221,7 @@ enum vs_status vs_catalog_create(struct vs_catalog *catalog,
 {
     struct table_place place;
     VS_TRY(vs_table_place_find(name, &place, err));
+    set_recent(catalog, NULL);
     return catalog->vtable->create(catalog, place.full_name, create, table_out, err);
 }
 
@@ -211,7 +232,11 @@ enum vs_status vs_catalog_load(struct vs_catalog *catalog,
 {
     struct table_place place;
     VS_TRY(vs_table_place_find(name, &place, err));
-    return catalog->vtable->load(catalog, place.full_name, table_out, err);
+    VS_TRY(catalog->vtable->load(catalog, place.full_name, table_out, err));
+    if (catalog->vtable->is_current != NULL) {
+        set_recent(catalog, vs_table_retain(*table_out));
+    }
+    return VS_OK;
 }
 
 enum vs_status vs_catalog_is_current(struct vs_catalog *catalog,
@@ -226,6 +251,7 @@ enum vs_status vs_catalog_drop(struct vs_catalog *catalog, const char *name, str
 {
     struct table_place place;
     VS_TRY(vs_table_place_find(name, &place, err));
+    set_recent(catalog, NULL);
     return catalog->vtable->drop(catalog, place.full_name, err);
 }
 

@@ -3,9 +3,10 @@
  * The filesystem catalog: tables by their place below the warehouse, commits by the conditional
  * create of the next version file (iceberg.md 2.1; docs/adr/0007-commit-by-conditional-create.md).
  *
- * The version file itself tells what became of a send: ours, another's, or not there. Drop fence: a
- * writer looks after its create whether the version it built on is still there, a dropper looks
- * after its last removal for versions that came meanwhile; whoever comes second sees the other.
+ * The version file itself tells what became of a send: ours, another's, or not there. Fence: a name
+ * that was free may be one that a drop or the removal of old versions has freed. So a writer looks
+ * after its create whether the version it built on is still there, and a dropper looks after its
+ * last removal for versions that came meanwhile; whoever comes second sees the other.
  */
 #include "vecstore/catalog/catalog_internal.h"
 
@@ -33,10 +34,8 @@ static enum vs_status dir_load(struct vs_catalog *catalog,
                                struct vs_error *err)
 {
     struct table_place place;
-    struct metadata_version version;
     VS_TRY(place_of(name, &place, err));
-    VS_TRY(vs_dir_version_find(catalog, &place, true, &version, err));
-    return vs_dir_version_read(catalog, &place, &version, table_out, err);
+    return vs_dir_version_load(catalog, &place, table_out, err);
 }
 
 // The file name at the end of a metadata URI.
@@ -96,6 +95,13 @@ static enum vs_status dir_check_writable(struct vs_catalog *catalog,
                        table->name);
     }
     return check_store(catalog, &place, err);
+}
+
+// A put that failed in a way that leaves open whether it took effect.
+static bool is_ambiguous(enum vs_status status)
+{
+    return status == VS_UNKNOWN || status == VS_UNAVAILABLE || status == VS_TIMEOUT ||
+           status == VS_INTERNAL;
 }
 
 // ---- create ----
@@ -165,20 +171,22 @@ static enum vs_status dir_create(struct vs_catalog *catalog,
     struct metadata_version version;
     struct vs_table_metadata *metadata = NULL;
     VS_TRY(place_of(name, &place, err));
-    enum vs_status status = vs_dir_version_find(catalog, &place, false, &version, NULL);
+    enum vs_status status = vs_dir_version_find(catalog, &place, false, &version, err);
     if (status == VS_OK) {
         return vs_fail(err, VS_EXISTS, "table '%s' exists already", place.full_name);
     }
     if (status != VS_NOT_FOUND) {
-        return vs_fail(err, status, "cannot tell whether table '%s' exists", place.full_name);
+        return vs_wrap(err, status, "cannot tell whether table '%s' exists", place.full_name);
     }
+    vs_error_clear(err);
     VS_TRY(check_store(catalog, &place, err));
     status = create_new(catalog, &place, create, &metadata, err);
     if (status == VS_OK) {
-        status = vs_dir_version_put(catalog, &place, 1, metadata, &version, err);
+        status = vs_dir_version_put(catalog, &place, 1, vs_table_metadata_is_gzip(metadata),
+                                    metadata, &version, err);
         if (status == VS_EXISTS) {
             status = vs_fail(err, VS_EXISTS, "table '%s' exists already", place.full_name);
-        } else if (status == VS_UNKNOWN || status == VS_UNAVAILABLE || status == VS_TIMEOUT) {
+        } else if (is_ambiguous(status)) {
             status = resolve_create(catalog, &place, metadata, err);
         }
     }
@@ -193,13 +201,6 @@ static enum vs_status dir_create(struct vs_catalog *catalog,
 }
 
 // ---- commit ----
-
-// A put that failed in a way that leaves open whether it took effect.
-static bool is_ambiguous(enum vs_status status)
-{
-    return status == VS_UNKNOWN || status == VS_UNAVAILABLE || status == VS_TIMEOUT ||
-           status == VS_INTERNAL;
-}
 
 // Reads version `number` back (R3): DONE when it holds our id, CONFLICT when it is another's.
 static enum vs_outcome read_back(struct vs_catalog *catalog,
@@ -241,8 +242,9 @@ static enum vs_outcome put_version(struct vs_catalog *catalog,
     bool was_ambiguous = publish->is_resend;
     for (int i = 0; i < RESEND_TRIES; i++) {
         bool absent = false;
-        enum vs_status status = vs_dir_version_put(catalog, place, publish->base->version + 1,
-                                                   publish->next, version, err);
+        enum vs_status status = vs_dir_version_put(
+            catalog, place, publish->base->version + 1,
+            vs_table_metadata_is_gzip(publish->base->metadata), publish->next, version, err);
         *status_out = status;
         if (status == VS_OK) {
             return VS_OUTCOME_DONE;
@@ -263,42 +265,107 @@ static enum vs_outcome put_version(struct vs_catalog *catalog,
     return VS_OUTCOME_UNKNOWN;
 }
 
-// The drop fence: true when the version that we built on is gone and nobody built on ours, so that
-// ours would stand alone in the place of a dropped table.
-static bool is_dropped(struct vs_catalog *catalog,
-                       const struct vs_publish *publish,
-                       const struct table_place *place)
-{
-    struct metadata_version base = {.number = publish->base->version};
-    struct metadata_version later;
-    bool is_there = true, has_later = false;
-    (void)snprintf(base.name, sizeof base.name, "%s", file_name(publish->base->metadata_uri));
-    if (vs_dir_version_is_of(catalog, place, &base, publish->base->metadata->uuid, &is_there,
-                             NULL) != VS_OK ||
-        is_there) {
-        return false; // what cannot be asked is taken for the common case
-    }
-    return vs_dir_version_probe(catalog, place, base.number + 2, &later, &has_later, NULL) ==
-               VS_OK &&
-           !has_later;
-}
+// ---- the fence: is what we built on still there? ----
 
-static enum vs_outcome take_back(struct vs_catalog *catalog,
-                                 const struct table_place *place,
-                                 const struct metadata_version *version,
-                                 enum vs_status *status_out,
-                                 struct vs_error *err)
+static enum vs_outcome is_dropped(const struct table_place *place,
+                                  enum vs_status *status_out,
+                                  struct vs_error *err)
 {
-    char key[600];
-    (void)snprintf(key, sizeof key, "%s/metadata/%s", place->folder, version->name);
-    if (vs_store_remove(catalog->store, key, err) != VS_OK) {
-        return VS_OUTCOME_UNKNOWN;
-    }
     *status_out = vs_fail(err, VS_NOT_FOUND,
                           "table '%s' was dropped while this commit was made; nothing was "
                           "committed",
                           place->full_name);
     return VS_OUTCOME_FAILED;
+}
+
+// Removes our version where it stands outside of the table's history. Whoever loaded it before may
+// have built on it, seeing it still there; then it has become part of a history after all.
+static enum vs_outcome take_back(struct vs_catalog *catalog,
+                                 const struct vs_publish *publish,
+                                 const struct table_place *place,
+                                 const struct metadata_version *version)
+{
+    char key[600];
+    struct metadata_version later;
+    struct vs_table *table = NULL;
+    int64_t snapshot_id;
+    bool has_later = false;
+    (void)snprintf(key, sizeof key, "%s/metadata/%s", place->folder, version->name);
+    if (vs_store_remove(catalog->store, key, NULL) != VS_OK ||
+        vs_dir_version_probe(catalog, place, version->number + 1, &later, &has_later, NULL) !=
+            VS_OK) {
+        return VS_OUTCOME_UNKNOWN;
+    }
+    if (!has_later) {
+        return VS_OUTCOME_CONFLICT;
+    }
+    if (vs_dir_version_read(catalog, place, &later, &table, NULL) != VS_OK) {
+        return VS_OUTCOME_UNKNOWN;
+    }
+    bool is_ours = vs_commit_find(table->metadata, publish->commit_id, &snapshot_id);
+    vs_table_release(table);
+    return is_ours ? VS_OUTCOME_DONE : VS_OUTCOME_CONFLICT;
+}
+
+// The version that we built on is gone. Either the table was dropped, and ours stands alone; or old
+// versions were removed while we were stalled, so that the name that we created was free again
+// although others had used it; or somebody built on ours, and both have become old.
+static enum vs_outcome judge_without_base(struct vs_catalog *catalog,
+                                          const struct vs_publish *publish,
+                                          const struct table_place *place,
+                                          const struct metadata_version *version,
+                                          enum vs_status *status_out,
+                                          struct vs_error *err)
+{
+    struct metadata_version later, newest;
+    struct vs_table *table = NULL;
+    int64_t snapshot_id;
+    bool has_later = false, has_own = false;
+    if (vs_dir_version_probe(catalog, place, version->number + 1, &later, &has_later, NULL) !=
+        VS_OK) {
+        return VS_OUTCOME_UNKNOWN;
+    }
+    if (has_later) {
+        if (vs_dir_version_read(catalog, place, &later, &table, NULL) != VS_OK) {
+            return VS_OUTCOME_UNKNOWN;
+        }
+        bool is_built_on = vs_commit_find(table->metadata, publish->commit_id, &snapshot_id);
+        vs_table_release(table);
+        return is_built_on ? VS_OUTCOME_DONE : take_back(catalog, publish, place, version);
+    }
+    enum vs_status status = vs_dir_version_newest(catalog, place, &newest, NULL);
+    if (status != VS_OK && status != VS_NOT_FOUND) {
+        return VS_OUTCOME_UNKNOWN;
+    }
+    if (status == VS_NOT_FOUND || newest.number <= version->number) {
+        enum vs_outcome outcome = take_back(catalog, publish, place, version);
+        return outcome == VS_OUTCOME_CONFLICT ? is_dropped(place, status_out, err) : outcome;
+    }
+    // Old versions go in ascending order: without the next one, ours is new here, or gone as well.
+    if (vs_dir_version_probe(catalog, place, version->number, &later, &has_own, NULL) != VS_OK ||
+        !has_own) {
+        return VS_OUTCOME_UNKNOWN;
+    }
+    return take_back(catalog, publish, place, version);
+}
+
+// Whether the version that we created is part of the table's history.
+static enum vs_outcome check_fence(struct vs_catalog *catalog,
+                                   const struct vs_publish *publish,
+                                   const struct table_place *place,
+                                   const struct metadata_version *version,
+                                   enum vs_status *status_out,
+                                   struct vs_error *err)
+{
+    struct metadata_version base = {.number = publish->base->version};
+    bool is_there = true;
+    (void)snprintf(base.name, sizeof base.name, "%s", file_name(publish->base->metadata_uri));
+    if (vs_dir_version_is_of(catalog, place, &base, publish->base->metadata->uuid, &is_there,
+                             NULL) != VS_OK ||
+        is_there) {
+        return VS_OUTCOME_DONE; // what cannot be asked is taken for the common case
+    }
+    return judge_without_base(catalog, publish, place, version, status_out, err);
 }
 
 static enum vs_outcome dir_publish(struct vs_catalog *catalog,
@@ -314,11 +381,11 @@ static enum vs_outcome dir_publish(struct vs_catalog *catalog,
         return VS_OUTCOME_FAILED;
     }
     enum vs_outcome outcome = put_version(catalog, publish, &place, &version, status_out, err);
+    if (outcome == VS_OUTCOME_DONE) {
+        outcome = check_fence(catalog, publish, &place, &version, status_out, err);
+    }
     if (outcome != VS_OUTCOME_DONE) {
         return outcome;
-    }
-    if (is_dropped(catalog, publish, &place)) {
-        return take_back(catalog, &place, &version, status_out, err);
     }
     vs_dir_version_hint(catalog, &place, version.number);
     if (vs_dir_table_new(catalog, &place, &version, *publish->taken, table_out, NULL) == VS_OK) {
@@ -331,10 +398,16 @@ static enum vs_outcome dir_resolve(struct vs_catalog *catalog,
                                    const struct vs_publish *publish,
                                    const struct vs_table *now)
 {
+    struct table_place place;
     struct metadata_version version;
+    enum vs_status status;
     bool absent = false;
     (void)now;
-    return read_back(catalog, publish, &version, &absent);
+    enum vs_outcome outcome = read_back(catalog, publish, &version, &absent);
+    if (outcome == VS_OUTCOME_DONE && place_of(publish->name, &place, NULL) == VS_OK) {
+        outcome = check_fence(catalog, publish, &place, &version, &status, NULL);
+    }
+    return outcome == VS_OUTCOME_FAILED ? VS_OUTCOME_CONFLICT : outcome;
 }
 
 // ---- register ----

@@ -82,7 +82,15 @@ struct vs_catalog { // implementations embed it as their first member
     struct vs_store *store; // of the warehouse; NULL: the catalog has none (REST)
     // Of files opened by URI; set by vs_catalog_open where the kind leaves it NULL, freed after it.
     struct vs_store_pool *pool;
+    // The state that vs_catalog_load gave last: the next commit may build on it (commit_loop.c).
+    _Atomic(struct vs_table *) recent;
+    _Atomic int64_t recent_ns; // when it was loaded
+    _Atomic(size_t) spelling;  // filesystem: of the version loaded last (dir_versions.c)
 };
+
+// ---- catalog.c: the state loaded last ----
+// Takes it out of the catalog; NULL when there is none, or it is of another table or old.
+struct vs_table *vs_catalog_take_recent(struct vs_catalog *catalog, const char *name);
 
 // ---- table_state.c: making a vs_table of what a catalog found; metadata is taken on success ----
 struct vs_table_state {
@@ -209,11 +217,22 @@ enum vs_status vs_dir_version_read(struct vs_catalog *catalog,
                                    const struct metadata_version *version,
                                    struct vs_table **table_out,
                                    struct vs_error *err);
-// Creates version `number` if it is absent: bytes and file name follow the table's compression
-// property.
+// The newest state. The hint is brought up to it.
+enum vs_status vs_dir_version_load(struct vs_catalog *catalog,
+                                   const struct table_place *place,
+                                   struct vs_table **table_out,
+                                   struct vs_error *err);
+// The newest version by listing the folder, whatever the hint says.
+enum vs_status vs_dir_version_newest(struct vs_catalog *catalog,
+                                     const struct table_place *place,
+                                     struct metadata_version *version_out,
+                                     struct vs_error *err);
+// Creates version `number` if it is absent. gzip decides about bytes and file name: it is the same
+// for all writers of one version, since it comes from what they build on.
 enum vs_status vs_dir_version_put(struct vs_catalog *catalog,
                                   const struct table_place *place,
                                   int64_t number,
+                                  bool gzip,
                                   const struct vs_table_metadata *metadata,
                                   struct metadata_version *version_out,
                                   struct vs_error *err);
@@ -224,6 +243,8 @@ enum vs_status vs_dir_version_is_of(struct vs_catalog *catalog,
                                     struct vs_uuid uuid,
                                     bool *is_out,
                                     struct vs_error *err);
+
+// ---- dir_tables.c: tables of versions, and two entries of the vtable ----
 // The metadata must say that it lives where it was found.
 enum vs_status vs_dir_place_check(struct vs_catalog *catalog,
                                   const struct table_place *place,
@@ -236,8 +257,6 @@ enum vs_status vs_dir_table_new(struct vs_catalog *catalog,
                                 struct vs_table_metadata *metadata,
                                 struct vs_table **table_out,
                                 struct vs_error *err);
-
-// ---- dir_tables.c: two entries of the vtable ----
 enum vs_status vs_dir_tables_list(struct vs_catalog *catalog,
                                   enum vs_status (*visit)(void *ctx,
                                                           const char *name,

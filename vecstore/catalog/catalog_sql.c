@@ -60,9 +60,10 @@ static const char *const texts[STATEMENT_COUNT][2] = {
     [REMOVE] = {"DELETE FROM iceberg_tables" WHERE_KEY " AND metadata_location = ?4",
                 "DELETE FROM iceberg_tables" WHERE_KEY " AND metadata_location = ?4" ONLY_TABLES},
     [EACH] = {"SELECT table_namespace, table_name, metadata_location FROM iceberg_tables "
-              "WHERE catalog_name = ?1 ORDER BY table_namespace, table_name",
+              "WHERE (?1 IS NULL OR catalog_name = ?1) ORDER BY table_namespace, table_name",
               "SELECT table_namespace, table_name, metadata_location FROM iceberg_tables "
-              "WHERE catalog_name = ?1" ONLY_TABLES " ORDER BY table_namespace, table_name"},
+              "WHERE (?1 IS NULL OR catalog_name = ?1)" ONLY_TABLES
+              " ORDER BY table_namespace, table_name"},
 };
 
 // The schema that PyIceberg and Java make.
@@ -119,7 +120,8 @@ static enum vs_status prepare_text(struct vs_sql_db *db,
     return code == SQLITE_OK ? VS_OK : fail_sql(db, code, "asking", err);
 }
 
-// Binds `values` to ?1, ?2, …; they are borrowed until the statement ends.
+// Binds `values` to ?1, ?2, … (without a pointer: NULL); they are borrowed until the statement
+// ends.
 static enum vs_status prepare(struct vs_sql_db *db,
                               enum statement which,
                               const struct vs_str *values,
@@ -130,8 +132,11 @@ static enum vs_status prepare(struct vs_sql_db *db,
     sqlite3_stmt *statement = NULL;
     VS_TRY(prepare_text(db, texts[which][db->has_type], &statement, err));
     for (int i = 0; i < count; i++) {
-        int code = sqlite3_bind_text64(statement, i + 1, values[i].len > 0 ? values[i].ptr : "",
-                                       values[i].len, SQLITE_STATIC, SQLITE_UTF8);
+        if (values[i].ptr == NULL) {
+            continue; // stays NULL
+        }
+        int code = sqlite3_bind_text64(statement, i + 1, values[i].ptr, values[i].len,
+                                       SQLITE_STATIC, SQLITE_UTF8);
         if (code != SQLITE_OK) {
             (void)sqlite3_finalize(statement);
             return fail_sql(db, code, "asking", err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The filesystem catalog as a whole: which tables there are, and dropping one.
+// The filesystem catalog as a whole: which tables there are, making one of a version that was read,
+// and dropping one.
 #include "vecstore/catalog/catalog_internal.h"
 
 #include <stdio.h>
@@ -106,6 +107,61 @@ enum vs_status vs_dir_tables_list(struct vs_catalog *catalog,
     return status;
 }
 
+// ---- a table of a version ----
+
+enum vs_status vs_dir_place_check(struct vs_catalog *catalog,
+                                  const struct table_place *place,
+                                  const struct vs_table_metadata *metadata,
+                                  struct vs_error *err)
+{
+    struct vs_buf key;
+    vs_buf_init(&key, catalog->env, VS_TABLE_METADATA_MAX_BYTES);
+    enum vs_status status = vs_store_key(catalog->store, metadata->location, &key, NULL);
+    if (status != VS_NO_MEMORY) {
+        if (status != VS_OK || !vs_str_equal_c(vs_buf_view(&key), place->folder)) {
+            status = vs_fail(
+                err, VS_DENIED,
+                "table '%s' was found in %s/%s, but its metadata says that it lives in %.*s: it "
+                "was moved or copied, and "
+                "its paths point to the old place; register it where it is, or move it back",
+                place->full_name, catalog->store->root_uri, place->folder,
+                VS_STR_ARG(metadata->location));
+        }
+    } else {
+        status = vs_fail(err, VS_NO_MEMORY, "no memory to load table '%s'", place->full_name);
+    }
+    vs_buf_clear(&key);
+    return status;
+}
+
+enum vs_status vs_dir_table_new(struct vs_catalog *catalog,
+                                const struct table_place *place,
+                                const struct metadata_version *version,
+                                struct vs_table_metadata *metadata,
+                                struct vs_table **table_out,
+                                struct vs_error *err)
+{
+    char key[600];
+    struct vs_buf uri;
+    (void)snprintf(key, sizeof key, "%s/metadata/%s", place->folder, version->name);
+    vs_buf_init(&uri, catalog->env, 1 << 16);
+    enum vs_status status = vs_store_uri(catalog->store, key, &uri, err);
+    const char *text = status == VS_OK ? vs_buf_c_str(&uri) : NULL;
+    if (status == VS_OK && text == NULL) {
+        status = vs_fail(err, VS_NO_MEMORY, "no memory for table '%s'", place->full_name);
+    }
+    if (status == VS_OK) {
+        const struct vs_table_state state = {.name = place->full_name,
+                                             .metadata_uri = text,
+                                             .version = version->number,
+                                             .store = catalog->store,
+                                             .metadata = metadata};
+        status = vs_table_state_new(catalog, &state, table_out, err);
+    }
+    vs_buf_clear(&uri);
+    return status;
+}
+
 // ---- drop ----
 
 static enum vs_status visit_key(void *ctx,
@@ -133,9 +189,11 @@ static bool is_version_key(struct vs_str key, int64_t number)
 static enum vs_status remove_keys(struct vs_catalog *catalog,
                                   const struct name_list *list,
                                   int64_t newest,
+                                  const char **keys,
                                   struct vs_error *err)
 {
     for (int pass = 0; pass < 3; pass++) {
+        size_t n = 0;
         for (size_t i = 0; i < list->count; i++) {
             struct vs_str key = list->items[i];
             bool is_metadata = vs_metadata_name_is(key);
@@ -143,9 +201,10 @@ static enum vs_status remove_keys(struct vs_catalog *catalog,
             bool is_newest = is_metadata && is_version_key(key, newest);
             int when = is_newest ? 1 : (is_early ? 0 : 2);
             if (when == pass) {
-                VS_TRY(vs_store_remove(catalog->store, key.ptr, err));
+                keys[n++] = key.ptr;
             }
         }
+        VS_TRY(vs_store_remove_many(catalog->store, keys, n, err));
     }
     return VS_OK;
 }
@@ -160,8 +219,11 @@ static enum vs_status remove_round(struct vs_catalog *catalog,
     vs_name_list_init(&list, catalog->env);
     (void)snprintf(prefix, sizeof prefix, "%s/", place->folder);
     enum vs_status status = vs_store_list(catalog->store, prefix, visit_key, &list, err);
+    const char **keys = vs_arena_alloc_array(&list.arena, list.count, sizeof *keys);
     if (status == VS_OK) {
-        status = remove_keys(catalog, &list, newest, err);
+        status = keys != NULL
+                     ? remove_keys(catalog, &list, newest, keys, err)
+                     : vs_fail(err, VS_NO_MEMORY, "no memory to drop table '%s'", place->full_name);
     }
     vs_name_list_clear(&list);
     return status;

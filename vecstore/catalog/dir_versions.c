@@ -6,8 +6,10 @@
  * The hint is only a start: newer versions are found by probing forward, and without a usable hint
  * the folder is listed.
  */
+#include "vecstore/base/pool.h"
 #include "vecstore/catalog/catalog_internal.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,18 +37,36 @@ static bool set_version(struct metadata_version *version, int64_t number, struct
     return true;
 }
 
-static enum vs_status exists(struct vs_catalog *catalog,
-                             const struct table_place *place,
-                             const char *name,
-                             bool *out,
-                             struct vs_error *err)
+// The first of the names, within the table's metadata folder, that is there.
+static enum vs_status find_name(struct vs_catalog *catalog,
+                                const struct table_place *place,
+                                const struct metadata_version names[SUFFIX_COUNT],
+                                struct metadata_version *version_out,
+                                bool *found_out,
+                                struct vs_error *err)
 {
-    char key[600];
-    *out = false;
-    if (!metadata_key(place, name, key, sizeof key)) {
-        return VS_OK;
+    char texts[SUFFIX_COUNT][600];
+    const char *keys[SUFFIX_COUNT];
+    size_t first = SUFFIX_COUNT;
+    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+        if (!metadata_key(place, names[i].name, texts[i], sizeof texts[i])) {
+            return vs_fail(err, VS_INVALID, "the table name is too long");
+        }
+        keys[i] = texts[i];
     }
-    return vs_store_exists(catalog->store, key, out, err);
+    VS_TRY(vs_store_find_first(catalog->store, keys, SUFFIX_COUNT, &first, err));
+    *found_out = first < SUFFIX_COUNT;
+    if (*found_out) {
+        *version_out = names[first];
+    }
+    return VS_OK;
+}
+
+static void name_version(struct metadata_version *version, int64_t number, size_t spelling)
+{
+    version->number = number;
+    (void)snprintf(version->name, sizeof version->name, "v%lld%s", (long long)number,
+                   suffixes[spelling]);
 }
 
 enum vs_status vs_dir_version_probe(struct vs_catalog *catalog,
@@ -56,16 +76,11 @@ enum vs_status vs_dir_version_probe(struct vs_catalog *catalog,
                                     bool *found_out,
                                     struct vs_error *err)
 {
-    *found_out = false;
-    for (size_t i = 0; i < SUFFIX_COUNT && !*found_out; i++) {
-        char name[64];
-        int len = snprintf(name, sizeof name, "v%lld%s", (long long)number, suffixes[i]);
-        VS_TRY(exists(catalog, place, name, found_out, err));
-        if (*found_out && !set_version(version_out, number, (struct vs_str){name, (size_t)len})) {
-            return vs_fail(err, VS_INTERNAL, "a metadata file name is too long");
-        }
+    struct metadata_version names[SUFFIX_COUNT];
+    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+        name_version(&names[i], number, i);
     }
-    return VS_OK;
+    return find_name(catalog, place, names, version_out, found_out, err);
 }
 
 static enum vs_status probe_forward(struct vs_catalog *catalog,
@@ -165,10 +180,10 @@ static enum vs_status visit_name(void *ctx,
     return VS_OK;
 }
 
-static enum vs_status find_by_listing(struct vs_catalog *catalog,
-                                      const struct table_place *place,
-                                      struct metadata_version *version_out,
-                                      struct vs_error *err)
+enum vs_status vs_dir_version_newest(struct vs_catalog *catalog,
+                                     const struct table_place *place,
+                                     struct metadata_version *version_out,
+                                     struct vs_error *err)
 {
     char prefix[300];
     struct listing listing = {.best.number = -1, .best_serial.number = -1};
@@ -215,6 +230,16 @@ static enum vs_status read_hint(struct vs_catalog *catalog,
     return status;
 }
 
+static bool may_be_name(struct vs_str hint)
+{
+    for (size_t i = 0; i < hint.len; i++) {
+        if (hint.ptr[i] <= ' ' || hint.ptr[i] >= 0x7f || hint.ptr[i] == '/') {
+            return false;
+        }
+    }
+    return hint.len > 0 && hint.len <= 200;
+}
+
 // The hint holds a number, a file name, or a file name without its suffix.
 static enum vs_status find_by_hint(struct vs_catalog *catalog,
                                    const struct table_place *place,
@@ -233,21 +258,16 @@ static enum vs_status find_by_hint(struct vs_catalog *catalog,
     if (!is_file_name) {
         stem = hint;
     }
-    if (hint.len == 0 || hint.len > 200 || memchr(hint.ptr, '/', hint.len) != NULL ||
-        memchr(hint.ptr, '\0', hint.len) != NULL) {
+    if (!may_be_name(hint)) {
         return VS_OK;
     }
-    for (size_t i = 0; i < SUFFIX_COUNT && !*found_out; i++) {
-        char name[256];
-        int len = snprintf(name, sizeof name, "%.*s%s", VS_STR_ARG(is_file_name ? hint : stem),
-                           is_file_name ? "" : suffixes[i]);
-        VS_TRY(exists(catalog, place, name, found_out, err));
-        if (*found_out) {
-            int64_t n = version_number(stem, &number) ? number : -1;
-            *found_out = set_version(version_out, n, (struct vs_str){name, (size_t)len});
-        }
+    struct metadata_version names[SUFFIX_COUNT];
+    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+        (void)snprintf(names[i].name, sizeof names[i].name, "%.*s%s",
+                       VS_STR_ARG(is_file_name ? hint : stem), is_file_name ? "" : suffixes[i]);
+        names[i].number = version_number(stem, &number) ? number : -1;
     }
-    return VS_OK;
+    return find_name(catalog, place, names, version_out, found_out, err);
 }
 
 enum vs_status vs_dir_version_find(struct vs_catalog *catalog,
@@ -270,7 +290,7 @@ enum vs_status vs_dir_version_find(struct vs_catalog *catalog,
     vs_buf_clear(&text);
     VS_TRY(status);
     if (!found) {
-        VS_TRY(find_by_listing(catalog, place, version_out, err));
+        VS_TRY(vs_dir_version_newest(catalog, place, version_out, err));
     } else if (version_out->number >= 0) {
         VS_TRY(probe_forward(catalog, place, version_out, err));
     }
@@ -318,9 +338,9 @@ static enum vs_status write_hint(struct vs_catalog *catalog,
     return status == VS_EXISTS ? VS_CONFLICT : status;
 }
 
-// Other engines trust the hint without probing, so it must not stay behind: after writing it, newer
-// versions are looked for again. Whoever writes last has seen no newer version, so the hint ends at
-// the newest.
+// Other engines trust the hint without probing, so it must not stay behind. Where it is replaced by
+// compare-and-swap, every writer goes on until it is at the writer's own version. Elsewhere newer
+// versions are looked for after writing: whoever writes last has seen no newer one.
 void vs_dir_version_hint(struct vs_catalog *catalog,
                          const struct table_place *place,
                          int64_t number)
@@ -330,8 +350,11 @@ void vs_dir_version_hint(struct vs_catalog *catalog,
     struct vs_buf text;
     vs_buf_init(&text, catalog->env, VS_HINT_MAX_BYTES);
     for (int i = 0; i < HINT_TRIES; i++) {
-        if (read_hint(catalog, place, &text, &state, NULL) != VS_OK ||
-            is_hint_good(catalog, place, vs_buf_view(&text), version.number)) {
+        bool is_first = i == 0 && number == 1; // a new table: there should be no hint yet
+        if (is_first) {
+            state = (struct hint_state){.exists = false};
+        } else if (read_hint(catalog, place, &text, &state, NULL) != VS_OK ||
+                   is_hint_good(catalog, place, vs_buf_view(&text), version.number)) {
             break;
         }
         enum vs_status status = write_hint(catalog, place, &state, version.number);
@@ -339,7 +362,8 @@ void vs_dir_version_hint(struct vs_catalog *catalog,
             continue; // another writer: look at what it wrote
         }
         int64_t written = version.number;
-        if (status != VS_OK || probe_forward(catalog, place, &version, NULL) != VS_OK ||
+        bool is_swap = !state.exists || state.etag[0] != '\0';
+        if (status != VS_OK || is_swap || probe_forward(catalog, place, &version, NULL) != VS_OK ||
             version.number == written) {
             break;
         }
@@ -348,61 +372,6 @@ void vs_dir_version_hint(struct vs_catalog *catalog,
 }
 
 // ---- reading and writing versions ----
-
-enum vs_status vs_dir_place_check(struct vs_catalog *catalog,
-                                  const struct table_place *place,
-                                  const struct vs_table_metadata *metadata,
-                                  struct vs_error *err)
-{
-    struct vs_buf key;
-    vs_buf_init(&key, catalog->env, VS_TABLE_METADATA_MAX_BYTES);
-    enum vs_status status = vs_store_key(catalog->store, metadata->location, &key, NULL);
-    if (status != VS_NO_MEMORY) {
-        if (status != VS_OK || !vs_str_equal_c(vs_buf_view(&key), place->folder)) {
-            status = vs_fail(
-                err, VS_DENIED,
-                "table '%s' was found in %s/%s, but its metadata says that it lives in %.*s: it "
-                "was moved or copied, and "
-                "its paths point to the old place; register it where it is, or move it back",
-                place->full_name, catalog->store->root_uri, place->folder,
-                VS_STR_ARG(metadata->location));
-        }
-    } else {
-        status = vs_fail(err, VS_NO_MEMORY, "no memory to load table '%s'", place->full_name);
-    }
-    vs_buf_clear(&key);
-    return status;
-}
-
-enum vs_status vs_dir_table_new(struct vs_catalog *catalog,
-                                const struct table_place *place,
-                                const struct metadata_version *version,
-                                struct vs_table_metadata *metadata,
-                                struct vs_table **table_out,
-                                struct vs_error *err)
-{
-    char key[600];
-    struct vs_buf uri;
-    if (!metadata_key(place, version->name, key, sizeof key)) {
-        return vs_fail(err, VS_INVALID, "the table name is too long");
-    }
-    vs_buf_init(&uri, catalog->env, 1 << 16);
-    enum vs_status status = vs_store_uri(catalog->store, key, &uri, err);
-    const char *text = status == VS_OK ? vs_buf_c_str(&uri) : NULL;
-    if (status == VS_OK && text == NULL) {
-        status = vs_fail(err, VS_NO_MEMORY, "no memory for table '%s'", place->full_name);
-    }
-    if (status == VS_OK) {
-        const struct vs_table_state state = {.name = place->full_name,
-                                             .metadata_uri = text,
-                                             .version = version->number,
-                                             .store = catalog->store,
-                                             .metadata = metadata};
-        status = vs_table_state_new(catalog, &state, table_out, err);
-    }
-    vs_buf_clear(&uri);
-    return status;
-}
 
 // The start of a metadata file usually names its uuid; true when it names this one.
 static bool starts_with_uuid(const char *start, size_t len, struct vs_uuid uuid)
@@ -462,24 +431,30 @@ enum vs_status vs_dir_version_is_of(struct vs_catalog *catalog,
     return status == VS_NOT_FOUND ? VS_OK : status;
 }
 
-enum vs_status vs_dir_version_read(struct vs_catalog *catalog,
-                                   const struct table_place *place,
-                                   const struct metadata_version *version,
-                                   struct vs_table **table_out,
-                                   struct vs_error *err)
+static enum vs_status get_version(struct vs_catalog *catalog,
+                                  const struct table_place *place,
+                                  const struct metadata_version *version,
+                                  struct vs_buf *text,
+                                  struct vs_error *err)
 {
     char key[600];
-    struct vs_table_metadata *metadata = NULL;
-    struct vs_buf text;
     if (!metadata_key(place, version->name, key, sizeof key)) {
         return vs_fail(err, VS_INVALID, "the table name is too long");
     }
-    vs_buf_init(&text, catalog->env, VS_TABLE_METADATA_MAX_BYTES);
-    enum vs_status status = vs_store_get(catalog->store, key, &text, err);
-    if (status == VS_OK) {
-        status = vs_table_metadata_parse(catalog->env, vs_buf_view(&text), key, &metadata, err);
-    }
-    vs_buf_clear(&text);
+    return vs_store_get(catalog->store, key, text, err);
+}
+
+static enum vs_status parse_version(struct vs_catalog *catalog,
+                                    const struct table_place *place,
+                                    const struct metadata_version *version,
+                                    struct vs_str text,
+                                    struct vs_table **table_out,
+                                    struct vs_error *err)
+{
+    char key[600];
+    struct vs_table_metadata *metadata = NULL;
+    (void)metadata_key(place, version->name, key, sizeof key); // fits, since it was read
+    enum vs_status status = vs_table_metadata_parse(catalog->env, text, key, &metadata, err);
     if (status == VS_OK) {
         status = vs_dir_place_check(catalog, place, metadata, err);
     }
@@ -492,25 +467,136 @@ enum vs_status vs_dir_version_read(struct vs_catalog *catalog,
     return status;
 }
 
+enum vs_status vs_dir_version_read(struct vs_catalog *catalog,
+                                   const struct table_place *place,
+                                   const struct metadata_version *version,
+                                   struct vs_table **table_out,
+                                   struct vs_error *err)
+{
+    struct vs_buf text;
+    vs_buf_init(&text, catalog->env, VS_TABLE_METADATA_MAX_BYTES);
+    enum vs_status status = get_version(catalog, place, version, &text, err);
+    if (status == VS_OK) {
+        status = parse_version(catalog, place, version, vs_buf_view(&text), table_out, err);
+    }
+    vs_buf_clear(&text);
+    return status;
+}
+
+// ---- loading: a version is read while the next one is looked for ----
+
+struct step {
+    struct vs_catalog *catalog;
+    const struct table_place *place;
+    struct metadata_version version; // read into text
+    struct metadata_version next;
+    struct vs_buf text;
+    bool is_there, has_next;
+};
+
+static enum vs_status step_task(void *ctx, size_t index, struct vs_error *err)
+{
+    struct step *step = ctx;
+    if (index == 1) {
+        return vs_dir_version_probe(step->catalog, step->place, step->version.number + 1,
+                                    &step->next, &step->has_next, err);
+    }
+    enum vs_status status =
+        get_version(step->catalog, step->place, &step->version, &step->text, err);
+    step->is_there = status == VS_OK;
+    return status == VS_NOT_FOUND ? VS_OK : status;
+}
+
+// Follows the versions from step->version on; *table_out stays NULL where one is missing, or is
+// spelled otherwise.
+static enum vs_status follow(struct step *step, struct vs_table **table_out, struct vs_error *err)
+{
+    struct vs_catalog *catalog = step->catalog;
+    size_t threads = vs_store_is_remote(catalog->store) ? 2 : 1;
+    for (;;) {
+        if (step->version.number < 0 || step->version.number == INT64_MAX) {
+            return VS_OK;
+        }
+        VS_TRY(vs_pool_run(catalog->env, threads, 2, step_task, step, err));
+        if (!step->is_there) {
+            return VS_OK;
+        }
+        if (!step->has_next) {
+            return parse_version(catalog, step->place, &step->version, vs_buf_view(&step->text),
+                                 table_out, err);
+        }
+        step->version = step->next;
+    }
+}
+
+static size_t spelling_of(const char *name)
+{
+    size_t spelling = 0;
+    for (size_t i = 1; i < SUFFIX_COUNT; i++) { // the first is the end of the second
+        if (vs_str_ends_with(vs_str_from_c(name), vs_str_from_c(suffixes[i]))) {
+            spelling = i;
+        }
+    }
+    return spelling;
+}
+
+enum vs_status vs_dir_version_load(struct vs_catalog *catalog,
+                                   const struct table_place *place,
+                                   struct vs_table **table_out,
+                                   struct vs_error *err)
+{
+    struct vs_buf hint;
+    struct hint_state state;
+    struct step step = {.catalog = catalog, .place = place};
+    struct vs_table *table = NULL;
+    int64_t hinted = -1;
+    vs_buf_init(&hint, catalog->env, VS_HINT_MAX_BYTES);
+    vs_buf_init(&step.text, catalog->env, VS_TABLE_METADATA_MAX_BYTES);
+    enum vs_status status = read_hint(catalog, place, &hint, &state, err);
+    if (status == VS_OK && is_number(vs_str_trim(vs_buf_view(&hint)), &hinted)) {
+        name_version(&step.version, hinted,
+                     atomic_load_explicit(&catalog->spelling, memory_order_relaxed));
+        status = follow(&step, &table, err);
+    }
+    vs_buf_clear(&hint);
+    if (status == VS_OK && table == NULL) {
+        status = vs_dir_version_find(catalog, place, true, &step.version, err);
+        hinted = step.version.number;
+        if (status == VS_OK) {
+            status = vs_dir_version_read(catalog, place, &step.version, &table, err);
+        }
+    }
+    vs_buf_clear(&step.text);
+    if (status != VS_OK) {
+        return status;
+    }
+    if (step.version.number != hinted) {
+        vs_dir_version_hint(catalog, place, step.version.number);
+    }
+    atomic_store_explicit(&catalog->spelling, spelling_of(step.version.name), memory_order_relaxed);
+    *table_out = table;
+    return VS_OK;
+}
+
 enum vs_status vs_dir_version_put(struct vs_catalog *catalog,
                                   const struct table_place *place,
                                   int64_t number,
+                                  bool gzip,
                                   const struct vs_table_metadata *metadata,
                                   struct metadata_version *version_out,
                                   struct vs_error *err)
 {
-    char key[600], name[64];
+    char key[600];
     struct vs_buf bytes;
-    bool gzip = vs_table_metadata_is_gzip(metadata);
-    int len =
-        snprintf(name, sizeof name, "v%lld%s", (long long)number, gzip ? suffixes[1] : suffixes[0]);
-    if (!metadata_key(place, name, key, sizeof key)) {
+    struct metadata_version version;
+    name_version(&version, number, gzip ? 1 : 0);
+    if (!metadata_key(place, version.name, key, sizeof key)) {
         return vs_fail(err, VS_INVALID, "the table name is too long");
     }
     vs_buf_init(&bytes, catalog->env, VS_TABLE_METADATA_MAX_BYTES);
-    enum vs_status status = vs_table_metadata_encode(metadata, &bytes, err);
+    enum vs_status status = vs_table_metadata_encode_as(metadata, gzip, &bytes, err);
     if (status == VS_OK) {
-        (void)set_version(version_out, number, (struct vs_str){name, (size_t)len});
+        *version_out = version;
         status = vs_store_put(catalog->store, key, vs_buf_view(&bytes), VS_PUT_IF_ABSENT, err);
     }
     vs_buf_clear(&bytes);

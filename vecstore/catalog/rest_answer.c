@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vecstore/catalog/rest_answer.h"
 
+#include "vecstore/base/text.h"
+#include "vecstore/object/http_client.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +11,7 @@
 #define SEPARATOR_DEFAULT "\x1f"
 #define SEPARATOR_MAX 8
 #define PREFIX_MAX 1024
-#define TOKEN_MAX (64 * 1024)
+#define TOKEN_MAX ((size_t)64 << 10)
 
 // ---- status codes (iceberg.md 2.3); the first row that matches counts ----
 
@@ -44,19 +47,6 @@ const struct vs_rest_rule *vs_rest_rule_of(int http_status)
 
 // ---- errors ----
 
-static void copy_clean(struct vs_str text, char *out, size_t size)
-{
-    size_t n = text.len < size - 1 ? text.len : size - 1;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        out[i] = c < 0x20 || c == 0x7f ? ' ' : text.ptr[i];
-    }
-    while (n < text.len && n > 0 && ((unsigned char)text.ptr[n] & 0xC0) == 0x80) {
-        n--; // not in the middle of a character
-    }
-    out[n] = '\0';
-}
-
 void vs_rest_error_parse(const struct vs_env *env,
                          struct vs_str body,
                          struct vs_rest_error *error_out)
@@ -69,10 +59,10 @@ void vs_rest_error_parse(const struct vs_env *env,
     }
     const struct vs_json *error = vs_json_get(vs_json_root(doc), "error");
     if (vs_json_to_str(vs_json_get(error, "type"), &text)) {
-        copy_clean(text, error_out->type, sizeof error_out->type);
+        vs_text_copy_clean(text, error_out->type, sizeof error_out->type);
     }
     if (vs_json_to_str(vs_json_get(error, "message"), &text)) {
-        copy_clean(text, error_out->message, sizeof error_out->message);
+        vs_text_copy_clean(text, error_out->message, sizeof error_out->message);
     }
     vs_json_free(doc);
 }
@@ -259,31 +249,22 @@ static enum vs_status set_endpoints(struct vs_rest_config *config,
 static enum vs_status set_separator(struct vs_rest_config *config, struct vs_error *err)
 {
     struct vs_str text = vs_settings_get(&config->settings, "namespace-separator");
-    char plain[SEPARATOR_MAX];
-    size_t n = 0;
     if (text.ptr == NULL) {
         config->separator = VS_STR(SEPARATOR_DEFAULT);
         return VS_OK;
     }
-    for (size_t i = 0; i < text.len && n < sizeof plain; i++) {
-        unsigned value;
-        char hex[3] = {0};
-        if (text.ptr[i] == '%' && i + 2 < text.len) {
-            hex[0] = text.ptr[i + 1];
-            hex[1] = text.ptr[i + 2];
-            if (strspn(hex, "0123456789abcdefABCDEF") == 2 && sscanf(hex, "%2x", &value) == 1) {
-                plain[n++] = (char)value;
-                i += 2;
-                continue;
-            }
-        }
-        plain[n++] = text.ptr[i];
+    struct vs_buf plain;
+    vs_buf_init(&plain, config->arena.env, SEPARATOR_MAX);
+    enum vs_status status = vs_url_decode(text, false, &plain, err);
+    if (status == VS_LIMIT || (status == VS_OK && plain.len == 0)) {
+        status = vs_fail(err, VS_UNAVAILABLE,
+                         "the REST catalog's namespace-separator is empty or too long");
     }
-    if (n == 0 || text.len > (size_t)3 * SEPARATOR_MAX) {
-        return vs_fail(err, VS_UNAVAILABLE,
-                       "the REST catalog's namespace-separator is empty or too long");
+    if (status == VS_OK) {
+        status = keep(&config->arena, vs_buf_view(&plain), &config->separator, err);
     }
-    return keep(&config->arena, (struct vs_str){plain, n}, &config->separator, err);
+    vs_buf_clear(&plain);
+    return status;
 }
 
 static enum vs_status fill_config(struct vs_rest_config *config,

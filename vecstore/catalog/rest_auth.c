@@ -10,7 +10,7 @@
 
 #define HEADER_MAX ((size_t)128 << 10)
 #define TOKEN_ANSWER_MAX ((size_t)1 << 20)
-#define REFRESH_MARGIN_S 60 // before a token runs out
+#define REFRESH_MARGIN_S INT64_C(60) // before a token runs out
 
 enum kind { AUTH_NONE, AUTH_BASIC, AUTH_BEARER, AUTH_SIGV4 };
 
@@ -413,7 +413,7 @@ static enum vs_status sign_request(struct vs_rest_auth *auth,
     struct vs_aws_sign sign = {.method = method_name(request->method),
                                .headers = request->headers,
                                .header_count = request->header_count,
-                               .payload_sha256 = {hex, 2 * VS_SHA256_SIZE},
+                               .payload_sha256 = {hex, sizeof hex - 1},
                                .is_s3 = false,
                                .region = auth->region,
                                .service = auth->service,

@@ -50,7 +50,9 @@ static enum vs_status read_page(
     if (status == VS_OK) {
         status = vs_json_parse(client->env, vs_buf_view(&response.body),
                                "a list of the REST catalog", NULL, &doc, err);
-        status = status == VS_INVALID ? VS_UNAVAILABLE : status;
+        if (status == VS_INVALID) {
+            status = vs_fail(err, VS_UNAVAILABLE, "the REST catalog's list is no JSON");
+        }
     }
     if (status == VS_OK) {
         status = visit(l, vs_json_root(doc), err);

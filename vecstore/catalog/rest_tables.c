@@ -3,6 +3,7 @@
  * From an answer of the service to a table: where it may lie, the store with the credentials that
  * came with it, and what tells its states apart.
  */
+#include "vecstore/base/text.h"
 #include "vecstore/catalog/rest_internal.h"
 
 #include <stdio.h>
@@ -23,18 +24,6 @@ struct rest_vended {
 static enum vs_status no_memory(struct vs_error *err)
 {
     return vs_fail(err, VS_NO_MEMORY, "no memory for a table of the REST catalog");
-}
-
-static char *copy_text(const struct vs_env *env, struct vs_str text)
-{
-    char *copy = vs_alloc(env, text.len + 1);
-    if (copy != NULL) {
-        if (text.len > 0) {
-            memcpy(copy, text.ptr, text.len);
-        }
-        copy[text.len] = '\0';
-    }
-    return copy;
 }
 
 // ---- ETags ----
@@ -80,8 +69,8 @@ void vs_rest_etag_put(struct rest_catalog *rest,
     if (etag.len == 0 || etag.len >= VS_REST_ETAG_MAX) {
         return;
     }
-    struct rest_etag fresh = {.name = copy_text(env, vs_str_from_c(name)),
-                              .metadata_uri = copy_text(env, vs_str_from_c(metadata_uri))};
+    struct rest_etag fresh = {.name = vs_text_clone(env, vs_str_from_c(name)),
+                              .metadata_uri = vs_text_clone(env, vs_str_from_c(metadata_uri))};
     memcpy(fresh.etag, etag.ptr, etag.len);
     if (fresh.name == NULL || fresh.metadata_uri == NULL) {
         clear_etag(env, &fresh);
@@ -178,8 +167,8 @@ static enum vs_status follow(struct rest_catalog *rest,
     }
     *fresh = (struct rest_vended){.rest = rest,
                                   .store = store,
-                                  .name = copy_text(env, vs_str_from_c(name)),
-                                  .location = copy_text(env, location)};
+                                  .name = vs_text_clone(env, vs_str_from_c(name)),
+                                  .location = vs_text_clone(env, location)};
     if (fresh->name == NULL || fresh->location == NULL) {
         free_vended(env, fresh);
         return no_memory(err);

@@ -16,12 +16,13 @@ static enum vs_status visit_row(
     char name[264];
     struct name_list *list = ctx;
     (void)location;
-    if (!vs_name_part_is(ns) || !vs_name_part_is(table)) {
+    int len = snprintf(name, sizeof name, "%.*s.%.*s", VS_STR_ARG(ns), VS_STR_ARG(table));
+    bool fits = len > 0 && (size_t)len < sizeof name && vs_name_part_is(table);
+    if (!fits || vs_table_name_check(name, NULL) != VS_OK) {
         vs_log(list->arena.env, VS_LOG_INFO, "catalog", "skipped",
                "name=%.*s.%.*s reason=not-a-table-name", VS_STR_SHORT(ns), VS_STR_SHORT(table));
         return VS_OK;
     }
-    (void)snprintf(name, sizeof name, "%.*s.%.*s", VS_STR_ARG(ns), VS_STR_ARG(table));
     return vs_name_list_add(list, vs_str_from_c(name), err);
 }
 
@@ -90,7 +91,8 @@ static enum vs_status prefix_of(const struct vs_table *table,
     return status;
 }
 
-// Everything below the location, unless another table of this catalog lives there too.
+// Everything below the location, unless another row of the database, of any catalog name, has a
+// table there too.
 static enum vs_status purge(struct vs_catalog *catalog,
                             const struct vs_table *table,
                             struct vs_error *err)
@@ -99,8 +101,8 @@ static enum vs_status purge(struct vs_catalog *catalog,
     struct neighbours neighbours = {.location = table->metadata->location};
     struct name_list list;
     struct vs_buf prefix;
-    VS_TRY(vs_sql_row_each(sql->db, vs_str_from_c(sql->catalog_name), visit_neighbour, &neighbours,
-                           err));
+    const struct vs_str any_catalog = {NULL, 0};
+    VS_TRY(vs_sql_row_each(sql->db, any_catalog, visit_neighbour, &neighbours, err));
     if (neighbours.found) {
         vs_log(catalog->env, VS_LOG_WARN, "catalog", "not-purged",
                "table=%s reason=another-table-lives-below-its-location", table->name);

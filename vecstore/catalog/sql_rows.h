@@ -50,7 +50,8 @@ enum vs_status vs_sql_row_remove(struct vs_sql_db *db,
                                  struct vs_str before,
                                  bool *won_out,
                                  struct vs_error *err);
-// All tables of a catalog_name; namespaces of several levels are joined by '.'.
+// All tables of a catalog_name ({NULL, 0}: of every one); namespaces of several levels are joined
+// by '.'.
 typedef enum vs_status (*vs_sql_visit_fn)(
     void *ctx, struct vs_str ns, struct vs_str table, struct vs_str location, struct vs_error *err);
 enum vs_status vs_sql_row_each(struct vs_sql_db *db,

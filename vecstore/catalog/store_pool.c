@@ -3,6 +3,7 @@
  * Stores of tables that live anywhere: one per bucket, or per folder of the local file system, and
  * scope. They live as long as the pool, since tables borrow them.
  */
+#include "vecstore/base/text.h"
 #include "vecstore/catalog/catalog_internal.h"
 
 #include <pthread.h>
@@ -146,16 +147,6 @@ static struct vs_store *find(const struct vs_store_pool *pool,
     return NULL;
 }
 
-static char *text_copy(const struct vs_env *env, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = vs_alloc(env, size);
-    if (copy != NULL) {
-        memcpy(copy, text, size);
-    }
-    return copy;
-}
-
 // A folder may not be there yet: then the nearest one above it that is. NUL-terminated text.
 static enum vs_status open_nearest(const struct vs_env *env,
                                    char *root,
@@ -209,11 +200,11 @@ static enum vs_status add(struct vs_store_pool *pool,
                           struct vs_error *err)
 {
     struct pooled_store *entry = vs_alloc_zeroed(pool->env, 1, sizeof *entry);
-    char *nearest = text_copy(pool->env, root);
+    char *nearest = vs_text_clone(pool->env, vs_str_from_c(root));
     enum vs_status status = entry != NULL && nearest != NULL ? VS_OK : no_memory(err);
     if (status == VS_OK) {
-        entry->root = text_copy(pool->env, root);
-        entry->scope = text_copy(pool->env, scope);
+        entry->root = vs_text_clone(pool->env, vs_str_from_c(root));
+        entry->scope = vs_text_clone(pool->env, vs_str_from_c(scope));
         status = entry->root != NULL && entry->scope != NULL
                      ? open_merged(pool, nearest, settings, &entry->store, err)
                      : no_memory(err);

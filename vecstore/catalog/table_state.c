@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One loaded state of a table: made of what a catalog found, then shared by counting references.
+#include "vecstore/base/text.h"
 #include "vecstore/catalog/catalog_internal.h"
 
 #include <stdatomic.h>
@@ -14,16 +15,6 @@ struct counted_table {
     atomic_size_t references;
 };
 
-static char *copy_text(const struct vs_env *env, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = vs_alloc(env, size);
-    if (copy != NULL) {
-        memcpy(copy, text, size);
-    }
-    return copy;
-}
-
 enum vs_status vs_table_state_new(struct vs_catalog *catalog,
                                   const struct vs_table_state *state,
                                   struct vs_table **table_out,
@@ -35,8 +26,9 @@ enum vs_status vs_table_state_new(struct vs_catalog *catalog,
         return vs_fail(err, VS_NO_MEMORY, "no memory for table '%s'", state->name);
     }
     t->env = env;
-    t->name = copy_text(env, state->name);
-    t->metadata_uri = copy_text(env, state->metadata_uri != NULL ? state->metadata_uri : "");
+    t->name = vs_text_clone(env, vs_str_from_c(state->name));
+    t->metadata_uri =
+        vs_text_clone(env, vs_str_from_c(state->metadata_uri != NULL ? state->metadata_uri : ""));
     if (t->name == NULL || t->metadata_uri == NULL) {
         vs_free(env, t->name);
         vs_free(env, t->metadata_uri);

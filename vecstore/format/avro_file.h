@@ -61,6 +61,10 @@ bool vs_avro_to_bytes(const struct vs_avro_value *value,
                       struct vs_str *out); // BYTES, STRING, FIXED
 
 // ---- writer ----
+// A header key with a seal over the whole file (vecstore/base/seal.h): the codecs that Iceberg's
+// writers use have no checksum. Files that have it are verified when they are opened.
+#define VS_AVRO_SEAL_KEY "vecstore.crc32c"
+
 struct vs_avro_header {
     const char *key;
     struct vs_str value;
@@ -70,11 +74,12 @@ struct vs_avro_writer {
     struct vs_buf *out;
     struct vs_buf block; // records of the current block: append encoded values here
     uint64_t record_count;
+    size_t start, seal_at; // of the file in out; of the seal in the file
     uint8_t sync[16];
 };
 
-// Starts a file in `out` with avro.schema, avro.codec = deflate and the given header. Clear the
-// writer in every case.
+// Starts a file in `out` with avro.schema, avro.codec = deflate, a seal and the given header. Clear
+// the writer in every case.
 enum vs_status vs_avro_writer_init(struct vs_avro_writer *writer,
                                    struct vs_buf *out,
                                    struct vs_str schema_json,

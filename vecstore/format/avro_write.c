@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vecstore/base/bytes.h"
+#include "vecstore/base/seal.h"
 #include "vecstore/format/avro_file.h"
 #include "vecstore/format/codec.h"
 
@@ -42,17 +43,19 @@ enum vs_status vs_avro_writer_init(struct vs_avro_writer *writer,
                                    size_t header_count,
                                    struct vs_error *err)
 {
-    *writer = (struct vs_avro_writer){.out = out};
+    *writer = (struct vs_avro_writer){.out = out, .start = out->len};
     vs_buf_init(&writer->block, out->env, MAX_RECORD_BYTES);
     vs_store_u64le(writer->sync, vs_random_u64(out->env));
     vs_store_u64le(writer->sync + 8, vs_random_u64(out->env));
     VS_TRY(vs_buf_append(out, "Obj\1", 4, err));
-    VS_TRY(vs_avro_put_long(out, (int64_t)header_count + 2, err));
+    VS_TRY(vs_avro_put_long(out, (int64_t)header_count + 3, err));
     VS_TRY(put_pair(out, "avro.schema", schema_json, err));
     VS_TRY(put_pair(out, "avro.codec", VS_STR("deflate"), err));
     for (size_t i = 0; i < header_count; i++) {
         VS_TRY(put_pair(out, header[i].key, header[i].value, err));
     }
+    VS_TRY(put_pair(out, VS_AVRO_SEAL_KEY, VS_STR(VS_SEAL_BLANK), err));
+    writer->seal_at = out->len - VS_SEAL_SIZE - writer->start;
     VS_TRY(vs_avro_put_long(out, 0, err));
     return vs_buf_append(out, writer->sync, sizeof writer->sync, err);
 }
@@ -89,7 +92,10 @@ enum vs_status vs_avro_writer_end_record(struct vs_avro_writer *writer, struct v
 
 enum vs_status vs_avro_writer_finish(struct vs_avro_writer *writer, struct vs_error *err)
 {
-    return flush(writer, err);
+    VS_TRY(flush(writer, err));
+    vs_seal_write(writer->out->data + writer->start, writer->out->len - writer->start,
+                  writer->seal_at);
+    return VS_OK;
 }
 
 void vs_avro_writer_clear(struct vs_avro_writer *writer)

@@ -118,6 +118,8 @@ void vs_column_write_json(struct vs_json_writer *w,
                           const struct vs_column *column,
                           const struct vs_field *field,
                           size_t row);
+// One value; scale: of decimals.
+void vs_value_write_json(struct vs_json_writer *w, const struct vs_value *value, uint8_t scale);
 // Parses text of a kind ("2025-01-31", "12.5", "true"); used by filters, JSONL and the command
 // line. STRING borrows the text; BINARY (base64) and UUID decode into arena.
 enum vs_status vs_value_parse(struct vs_str text,

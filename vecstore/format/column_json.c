@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One row of a column as JSON.
+#include "vecstore/base/crypto.h"
 #include "vecstore/base/datetime.h"
 #include "vecstore/base/json.h"
 #include "vecstore/base/uuid.h"
@@ -7,32 +8,14 @@
 
 #include <string.h>
 
-static enum vs_status encode_base64(struct vs_str bytes, struct vs_buf *out, struct vs_error *err)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const uint8_t *in = (const uint8_t *)bytes.ptr;
-    VS_TRY(vs_buf_reserve(out, bytes.len / 3 * 4 + 4, err));
-    uint8_t *at = out->data + out->len;
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t left = bytes.len - i;
-        uint32_t group = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
-                         (left > 2 ? in[i + 2] : 0u);
-        *at++ = (uint8_t)digits[group >> 18];
-        *at++ = (uint8_t)digits[group >> 12 & 63];
-        *at++ = (uint8_t)(left > 1 ? digits[group >> 6 & 63] : '=');
-        *at++ = (uint8_t)(left > 2 ? digits[group & 63] : '=');
-    }
-    out->len = (size_t)(at - out->data);
-    return VS_OK;
-}
-
 static void write_binary(struct vs_json_writer *w, struct vs_str bytes)
 {
     struct vs_buf text;
     vs_buf_init(&text, w->out->env, SIZE_MAX / 2);
     struct vs_error error = {0};
-    if (encode_base64(bytes, &text, &error) == VS_OK) {
-        vs_jw_str(w, vs_buf_view(&text));
+    if (vs_buf_reserve(&text, VS_BASE64_LEN(bytes.len) + 1, &error) == VS_OK) {
+        vs_base64_format((const uint8_t *)bytes.ptr, bytes.len, (char *)text.data);
+        vs_jw_str(w, (struct vs_str){(const char *)text.data, VS_BASE64_LEN(bytes.len)});
     } else if (w->error.code == VS_OK) {
         w->error = error;
     }
@@ -64,9 +47,7 @@ static void write_datetime(struct vs_json_writer *w, const struct vs_value *valu
     vs_jw_c(w, text);
 }
 
-static void write_value(struct vs_json_writer *w,
-                        const struct vs_value *value,
-                        const struct vs_field *field)
+void vs_value_write_json(struct vs_json_writer *w, const struct vs_value *value, uint8_t scale)
 {
     char text[VS_DECIMAL_TEXT_SIZE];
     if (value->is_null) {
@@ -106,7 +87,7 @@ static void write_value(struct vs_json_writer *w,
         write_uuid(w, value->as.text);
         break;
     case VS_KIND_DECIMAL:
-        vs_decimal_format(value->as.decimal, field->scale, text);
+        vs_decimal_format(value->as.decimal, scale, text);
         vs_jw_c(w, text);
         break;
     case VS_KIND_LIST:
@@ -123,7 +104,7 @@ void vs_column_write_json(struct vs_json_writer *w,
 {
     if (column->kind != VS_KIND_LIST || vs_column_is_null(column, row)) {
         struct vs_value value = vs_column_get(column, row);
-        write_value(w, &value, field);
+        vs_value_write_json(w, &value, field->scale);
         return;
     }
     size_t first = 0, count = 0;
@@ -131,7 +112,7 @@ void vs_column_write_json(struct vs_json_writer *w,
     vs_jw_array_begin(w);
     for (size_t i = first; i < first + count; i++) {
         struct vs_value value = vs_column_get(column->child, i);
-        write_value(w, &value, field);
+        vs_value_write_json(w, &value, field->scale);
     }
     vs_jw_array_end(w);
 }

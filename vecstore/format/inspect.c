@@ -2,6 +2,7 @@
 // Choosing the format, and small helpers of the inspectors.
 #include "vecstore/format/inspect.h"
 
+#include "vecstore/base/crypto.h"
 #include "vecstore/format/inspect_internal.h"
 #include "vecstore/format/render_value.h"
 
@@ -38,7 +39,6 @@ void vs_inspect_digest(struct vs_json_writer *w, const char *key, uint64_t diges
 
 void vs_inspect_rendering(struct vs_json_writer *w, struct vs_str bytes)
 {
-    static const char digits[] = "0123456789abcdef";
     struct vs_buf hex;
     if (vs_utf8_validate(bytes)) {
         vs_jw_str(w, bytes);
@@ -46,12 +46,10 @@ void vs_inspect_rendering(struct vs_json_writer *w, struct vs_str bytes)
     }
     vs_buf_init(&hex, w->out->env, SIZE_MAX / 2);
     struct vs_error error = {0};
-    enum vs_status status = vs_buf_reserve(&hex, bytes.len * 2, &error);
-    for (size_t i = 0; status == VS_OK && i < bytes.len; i++) {
-        hex.data[hex.len++] = (uint8_t)digits[(uint8_t)bytes.ptr[i] >> 4];
-        hex.data[hex.len++] = (uint8_t)digits[(uint8_t)bytes.ptr[i] & 15];
-    }
-    if (status != VS_OK && w->error.code == VS_OK) {
+    if (vs_buf_reserve(&hex, bytes.len * 2 + 1, &error) == VS_OK) {
+        vs_hex_format((const uint8_t *)bytes.ptr, bytes.len, (char *)hex.data);
+        hex.len = bytes.len * 2;
+    } else if (w->error.code == VS_OK) {
         w->error = error;
     }
     vs_jw_object_begin(w);
@@ -86,7 +84,7 @@ enum vs_status vs_inspect_read_all(const struct vs_env *env,
 
 enum vs_status vs_inspect_file(const struct vs_env *env,
                                struct vs_file *file,
-                               const struct vs_inspect_options *options,
+                               const struct vs_inspect_request *options,
                                struct vs_json_writer *w,
                                struct vs_error *err)
 {

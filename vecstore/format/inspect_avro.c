@@ -21,7 +21,7 @@ enum avro_kind { AVRO_OTHER, AVRO_MANIFEST, AVRO_MANIFEST_LIST };
 struct avro_report {
     struct vs_avro_file *file;
     struct vs_json_writer *w;
-    const struct vs_inspect_options *options;
+    const struct vs_inspect_request *options;
     enum avro_kind kind;
     uint64_t records, live, digest;
     int64_t data_records;
@@ -214,7 +214,7 @@ static enum vs_status write_report(struct avro_report *r, uint64_t size, struct 
 
 enum vs_status vs_inspect_avro(const struct vs_env *env,
                                struct vs_file *file,
-                               const struct vs_inspect_options *options,
+                               const struct vs_inspect_request *options,
                                struct vs_json_writer *w,
                                struct vs_error *err)
 {

@@ -167,7 +167,7 @@ enum vs_status vs_inspect_digest_leaves(struct vs_parquet_reader *reader,
 }
 
 static enum vs_status write_rows(struct walk *walk,
-                                 const struct vs_inspect_options *options,
+                                 const struct vs_inspect_request *options,
                                  struct vs_json_writer *w,
                                  struct vs_error *err)
 {
@@ -192,7 +192,7 @@ static enum vs_status write_rows(struct walk *walk,
 }
 
 enum vs_status vs_inspect_rows(struct vs_parquet_reader *reader,
-                               const struct vs_inspect_options *options,
+                               const struct vs_inspect_request *options,
                                struct vs_json_writer *w,
                                struct vs_error *err)
 {

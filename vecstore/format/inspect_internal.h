@@ -13,8 +13,6 @@ void vs_inspect_str(struct vs_json_writer *w, const char *key, struct vs_str tex
 void vs_inspect_u64(struct vs_json_writer *w, const char *key, uint64_t value);
 void vs_inspect_i64(struct vs_json_writer *w, const char *key, int64_t value);
 void vs_inspect_digest(struct vs_json_writer *w, const char *key, uint64_t digest);
-// A rendering: a text, or {"hex": …} where the bytes are no UTF-8.
-void vs_inspect_rendering(struct vs_json_writer *w, struct vs_str bytes);
 // The whole file; free with vs_buf_clear. LIMIT above VS_INSPECT_MAX_BYTES.
 enum vs_status vs_inspect_read_all(const struct vs_env *env,
                                    struct vs_file *file,
@@ -42,7 +40,7 @@ enum vs_status vs_inspect_digest_leaves(struct vs_parquet_reader *reader,
                                         struct vs_error *err);
 // The member `values`.
 enum vs_status vs_inspect_rows(struct vs_parquet_reader *reader,
-                               const struct vs_inspect_options *options,
+                               const struct vs_inspect_request *options,
                                struct vs_json_writer *w,
                                struct vs_error *err);
 

@@ -8,7 +8,7 @@ struct report {
     struct vs_parquet_reader *reader;
     struct vs_json_writer *w;
     struct vs_arena arena;
-    const struct vs_inspect_options *options;
+    const struct vs_inspect_request *options;
     struct vs_type type;
     struct vs_record_leaf_info *infos;
     size_t leaf_count;
@@ -325,7 +325,7 @@ static enum vs_status write_report(struct report *r, struct vs_error *err)
 
 enum vs_status vs_inspect_parquet(const struct vs_env *env,
                                   struct vs_file *file,
-                                  const struct vs_inspect_options *options,
+                                  const struct vs_inspect_request *options,
                                   struct vs_json_writer *w,
                                   struct vs_error *err)
 {

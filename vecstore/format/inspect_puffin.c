@@ -111,7 +111,7 @@ static enum vs_status write_blob(struct vs_file *file,
 
 static enum vs_status write_puffin(struct vs_file *file,
                                    const struct vs_puffin *puffin,
-                                   const struct vs_inspect_options *options,
+                                   const struct vs_inspect_request *options,
                                    struct vs_json_writer *w,
                                    struct vs_error *err)
 {
@@ -138,7 +138,7 @@ static enum vs_status write_puffin(struct vs_file *file,
 
 enum vs_status vs_inspect_puffin(const struct vs_env *env,
                                  struct vs_file *file,
-                                 const struct vs_inspect_options *options,
+                                 const struct vs_inspect_request *options,
                                  struct vs_json_writer *w,
                                  struct vs_error *err)
 {
@@ -243,7 +243,7 @@ static void write_bitmap(struct vs_json_writer *w,
 
 enum vs_status vs_inspect_bitmap(const struct vs_env *env,
                                  struct vs_file *file,
-                                 const struct vs_inspect_options *options,
+                                 const struct vs_inspect_request *options,
                                  struct vs_json_writer *w,
                                  struct vs_error *err)
 {

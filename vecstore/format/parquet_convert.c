@@ -107,10 +107,10 @@ static enum vs_status days_to(
 {
     for (size_t i = 0; i < n; i++) {
         int64_t day = (int32_t)vs_load_u32le(in + 4 * i), product = 0;
-        if (__builtin_mul_overflow(day * MICROS_PER_DAY, per_micro, &product)) {
+        if (__builtin_mul_overflow(day, MICROS_PER_DAY * per_micro, &product)) {
             return vs_fail(err, VS_UNSUPPORTED,
-                           "the date of day %lld is outside of the range of nanoseconds",
-                           (long long)day);
+                           "the date of day %lld is outside of the range of %s", (long long)day,
+                           per_micro > 1 ? "nanoseconds" : "timestamps");
         }
         vs_store_u64le(out + 8 * i, (uint64_t)product);
     }

@@ -3,6 +3,7 @@
 
 #include "vecstore/base/bytes.h"
 #include "vecstore/base/checked.h"
+#include "vecstore/format/parquet_seal.h"
 
 #define INDEX_FACTOR 24 // parsed offset indexes may take so many times their bytes
 #define INDEX_BASE 65536
@@ -481,6 +482,7 @@ static enum vs_status load_index(struct vs_pq_cursor *c, struct vs_error *err)
     vs_arena_clear(&c->index_arena);
     c->index_arena.limit_bytes = (size_t)length * INDEX_FACTOR + INDEX_BASE;
     VS_TRY(vs_buf_reserve(&c->index_bytes, (size_t)length, err));
+    VS_TRY(vs_pq_indexes_check(c->reader, err));
     VS_TRY(
         vs_file_read(c->reader->file, (uint64_t)offset, (size_t)length, c->index_bytes.data, err));
     VS_TRY(vs_pq_offset_index_parse(c->index_bytes.data, (size_t)length, "offset index",

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vecstore/base/bytes.h"
+#include "vecstore/base/crc32c.h"
+#include "vecstore/base/seal.h"
+#include "vecstore/format/parquet_seal.h"
 #include "vecstore/format/parquet_writer.h"
 
 #include <inttypes.h>
@@ -437,23 +440,50 @@ static enum vs_status build_meta(struct vs_parquet_writer *writer,
     return VS_OK;
 }
 
+// Keys of the footer: the Iceberg schema, and checksums of what has none in the format itself.
+static enum vs_status add_keys(struct vs_parquet_writer *writer,
+                               struct vs_pq_file_meta *meta,
+                               const struct vs_buf *indexes,
+                               struct vs_error *err)
+{
+    struct vs_str schema_json = writer->options.schema_json;
+    struct vs_pq_key_value *keys = vs_arena_alloc_array(&writer->arena, 3, sizeof *keys);
+    struct vs_str crc =
+        vs_arena_printf(&writer->arena, "%08" PRIx32, vs_crc32c(0, indexes->data, indexes->len));
+    if (keys == NULL || crc.ptr == NULL) {
+        return no_memory(writer, err);
+    }
+    meta->key_values = keys;
+    if (schema_json.len > 0) {
+        keys[meta->key_value_count++] =
+            (struct vs_pq_key_value){VS_STR("iceberg.schema"), schema_json};
+    }
+    keys[meta->key_value_count++] = (struct vs_pq_key_value){VS_STR(VS_PQ_INDEX_CRC_KEY), crc};
+    keys[meta->key_value_count++] =
+        (struct vs_pq_key_value){VS_STR(VS_PQ_SEAL_KEY), VS_STR(VS_SEAL_BLANK)};
+    return VS_OK;
+}
+
 static enum vs_status build_tail(struct vs_parquet_writer *writer,
                                  struct vs_buf *tail,
                                  struct vs_error *err)
 {
     struct vs_pq_file_meta meta = {0};
-    struct vs_pq_key_value schema_json = {VS_STR("iceberg.schema"), writer->options.schema_json};
     uint8_t end[8] = {0};
+    size_t seal_at;
     VS_TRY(build_meta(writer, &meta, err));
-    if (schema_json.value.len > 0) {
-        meta.key_values = &schema_json;
-        meta.key_value_count = 1;
-    }
     VS_TRY(add_indexes(writer, &meta, false, tail, err));
     VS_TRY(add_indexes(writer, &meta, true, tail, err));
+    VS_TRY(add_keys(writer, &meta, tail, err));
     size_t start = tail->len;
     VS_TRY(vs_pq_file_meta_encode(&meta, tail, err));
-    vs_store_u32le(end, (uint32_t)(tail->len - start));
+    struct vs_str footer = {(const char *)tail->data + start, tail->len - start};
+    if (!vs_pq_seal_find(footer, &seal_at)) {
+        return vs_fail(err, VS_INTERNAL, "%s: the footer has no place for its checksum",
+                       writer->out->name);
+    }
+    vs_seal_write(tail->data + start, footer.len, seal_at);
+    vs_store_u32le(end, (uint32_t)footer.len);
     memcpy(end + 4, "PAR1", 4);
     return vs_buf_append(tail, end, sizeof end, err);
 }

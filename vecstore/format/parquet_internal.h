@@ -9,6 +9,8 @@
 #include "vecstore/format/parquet_meta.h"
 #include "vecstore/format/parquet_read.h"
 
+#include <stdatomic.h>
+
 // From the physical value to the one in memory.
 enum vs_pq_convert {
     VS_PQ_SAME, // the bytes are the same (FIXED in memory: with offsets)
@@ -50,6 +52,10 @@ struct vs_parquet_reader {
     struct vs_arena arena;
     struct vs_pq_file_meta meta;
     uint64_t data_end; // offset of the footer
+    // ---- parquet_seal.c ----
+    uint64_t index_start;
+    char index_crc[8];
+    atomic_bool *indexes_unchecked; // NULL: no checksum
     struct vs_schema schema;
     struct vs_pq_leaf *leaves; // by top-level column
     uint64_t *group_first_row; // row_group_count + 1

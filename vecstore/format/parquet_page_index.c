@@ -3,7 +3,7 @@
 
 #include "vecstore/base/bytes.h"
 #include "vecstore/base/checked.h"
-#include "vecstore/format/parquet_internal.h"
+#include "vecstore/format/parquet_seal.h"
 
 #include <math.h>
 
@@ -163,6 +163,7 @@ static enum vs_status read_bytes(struct vs_parquet_reader *reader,
         return vs_fail(err, VS_LIMIT, "a page index of %s has %d bytes", reader->file->name,
                        length);
     }
+    VS_TRY(vs_pq_indexes_check(reader, err));
     uint8_t *bytes = vs_arena_alloc(arena, (size_t)length);
     if (bytes == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "no memory for a page index of %s", reader->file->name);

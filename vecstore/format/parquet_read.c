@@ -4,7 +4,7 @@
 
 #include "vecstore/base/bytes.h"
 #include "vecstore/base/checked.h"
-#include "vecstore/format/parquet_internal.h"
+#include "vecstore/format/parquet_seal.h"
 
 #define TAIL_SIZE 8            // length of the footer and magic
 #define FIRST_READ (64u << 10) // most footers come with the first request
@@ -106,6 +106,9 @@ static enum vs_status open_reader(struct vs_parquet_reader *reader, struct vs_er
     enum vs_status status = vs_pq_file_meta_parse(footer.ptr, footer.len, "Parquet footer",
                                                   &reader->arena, &reader->meta, err);
     if (status == VS_OK) {
+        status = vs_pq_seal_check(reader, footer, err);
+    }
+    if (status == VS_OK) {
         status = vs_pq_schema_build(reader, err);
     }
     if (status != VS_OK) {
@@ -140,6 +143,11 @@ enum vs_status vs_parquet_open(const struct vs_env *env,
     }
     *reader_out = reader;
     return VS_OK;
+}
+
+enum vs_status vs_parquet_verify(const struct vs_parquet_reader *reader, struct vs_error *err)
+{
+    return vs_pq_indexes_check(reader, err);
 }
 
 void vs_parquet_close(struct vs_parquet_reader *reader)

@@ -23,6 +23,9 @@ enum vs_status vs_parquet_open(const struct vs_env *env,
                                struct vs_parquet_reader **reader_out,
                                struct vs_error *err);
 void vs_parquet_close(struct vs_parquet_reader *reader);
+// Verifies what reading rows does not need: the page indexes. The footer was verified when the file
+// was opened, pages are when they are read.
+enum vs_status vs_parquet_verify(const struct vs_parquet_reader *reader, struct vs_error *err);
 
 // Top-level columns as fields (id -1 where the file has no field id; unsupported nested types are
 // VS_KIND_OTHER). Borrowed.

@@ -89,7 +89,7 @@ static enum vs_status plan_node(struct planner *p,
         return vs_fail(err, VS_LIMIT, "the wished columns are nested deeper than %d levels",
                        VS_TYPE_MAX_DEPTH);
     }
-    if (file == NULL && depth > 0) {
+    if (file == NULL && (depth > 0 || wish->shape == VS_TYPE_PRIMITIVE)) {
         return VS_OK; // null, whatever is wished below; the rows themselves are always there
     }
     if (file != NULL && file->shape != wish->shape) {
@@ -117,8 +117,8 @@ static enum vs_status plan_node(struct planner *p,
     return VS_OK;
 }
 
-// Most leaves that a wish can choose: one a node. NOLINTNEXTLINE(misc-no-recursion): plan_node
-// checks the depth; this one stops there too.
+// Most leaves that a wish can choose: one a node.
+// NOLINTNEXTLINE(misc-no-recursion): plan_node checks the depth; this one stops there too
 static size_t count_nodes(const struct vs_type *wish, unsigned depth)
 {
     size_t count = 1;

@@ -217,6 +217,54 @@ static enum vs_status write_list(struct vs_commit_state *state,
     return status;
 }
 
+static bool has_counts(const struct vs_manifest_file *m)
+{
+    return m->added_files >= 0 && m->existing_files >= 0 && m->deleted_files >= 0 &&
+           m->added_rows >= 0 && m->existing_rows >= 0 && m->deleted_rows >= 0;
+}
+
+// Version 1 could leave the counts of a manifest out. Version 2 requires them, and row ids are
+// given by them: they are counted from its entries.
+static enum vs_status count_rows(struct vs_commit_state *state,
+                                 const struct commit_base *base,
+                                 struct vs_manifest_file *m,
+                                 struct vs_error *err)
+{
+    struct vs_data_file *files = NULL;
+    size_t count = 0;
+    int64_t of[3] = {0}, rows[3] = {0};
+    VS_TRY(vs_commit_read_manifest(state, base, m, &files, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        of[files[i].status]++;
+        if (__builtin_add_overflow(rows[files[i].status], files[i].record_count,
+                                   &rows[files[i].status])) {
+            return vs_fail(err, VS_CORRUPT, "the record counts of manifest %.*s overflow",
+                           VS_STR_ARG(m->path));
+        }
+    }
+    m->added_files = of[VS_ENTRY_ADDED];
+    m->existing_files = of[VS_ENTRY_EXISTING];
+    m->deleted_files = of[VS_ENTRY_DELETED];
+    m->added_rows = rows[VS_ENTRY_ADDED];
+    m->existing_rows = rows[VS_ENTRY_EXISTING];
+    m->deleted_rows = rows[VS_ENTRY_DELETED];
+    return VS_OK;
+}
+
+static enum vs_status count_all(struct vs_commit_state *state,
+                                const struct commit_base *base,
+                                struct vs_manifest_file *entries,
+                                size_t count,
+                                struct vs_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!has_counts(&entries[i])) {
+            VS_TRY(count_rows(state, base, &entries[i], err));
+        }
+    }
+    return VS_OK;
+}
+
 // v3: every data manifest that has no first row id yet gets one.
 static enum vs_status assign_rows(const struct vs_table_metadata *m,
                                   struct vs_manifest_file *entries,
@@ -253,6 +301,7 @@ static enum vs_status make_snapshot(struct vs_commit_state *state,
     VS_TRY(read_base_manifests(state, base, err));
     VS_TRY(vs_commit_manifests(state, base, &entries, &count, err));
     VS_TRY(vs_commit_summary(state, base, &snapshot->summary, &snapshot->summary_count, err));
+    VS_TRY(count_all(state, base, entries, count, err));
     VS_TRY(assign_rows(m, entries, count, snapshot, err));
     const struct vs_manifest_list_write list = {.entries = entries,
                                                 .count = count,

@@ -24,6 +24,7 @@ struct kept_manifest {
     bool is_deletes, is_merged; // is_merged: of manifests of the base, else of added files
     int32_t spec_id, schema_id;
     int format_version;
+    bool lacks_row_ids; // v3, merged: some source had none when it was read
     int64_t data_sequence_number;
     struct vs_manifest_file entry; // sequence numbers and row ids are set per attempt
     size_t source_count;

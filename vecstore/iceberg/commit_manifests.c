@@ -418,7 +418,10 @@ static bool still_fits(const struct merge *merge, const struct kept_manifest *ke
 {
     size_t found = 0;
     for (size_t i = 0; i < merge->base->manifest_count; i++) {
-        found += may_merge(merge, i) && is_source(kept, merge->base->manifests[i].path);
+        const struct vs_manifest_file *m = &merge->base->manifests[i];
+        // another commit may have given row ids meanwhile, which stay
+        bool is_outdated = kept->lacks_row_ids && m->first_row_id >= 0;
+        found += may_merge(merge, i) && is_source(kept, m->path) && !is_outdated;
     }
     return found == kept->source_count && is_current(kept, merge->base->metadata);
 }
@@ -448,6 +451,7 @@ static enum vs_status merge_chosen(struct vs_commit_state *state,
     VS_TRY(start_kept(state, &spec, count, &kept, err));
     kept.is_merged = true;
     for (size_t i = 0; i < count; i++) {
+        kept.lacks_row_ids = kept.lacks_row_ids || base->manifests[chosen[i]].first_row_id < 0;
         VS_TRY(keep_source(state, &kept, base->manifests[chosen[i]].path, err));
     }
     VS_TRY(vs_commit_write_manifest(state, &spec, &state->arena, &kept.entry, &kept.written_index,

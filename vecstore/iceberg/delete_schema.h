@@ -27,6 +27,11 @@ enum vs_status vs_plan_index_make(const struct vs_scan_plan *plan,
 const struct vs_scan_file *vs_plan_index_find(const struct vs_plan_index *index,
                                               struct vs_str path); // NULL: none
 
+// ---- scan_deletes.c ----
+// An equality delete file of an unpartitioned spec applies to all partitions. Java counts a spec
+// whose transforms are all void as unpartitioned.
+bool vs_delete_is_global(const struct vs_table_metadata *metadata, const struct vs_data_file *d);
+
 // ---- equality_deletes.c ----
 // Called for each deleted row, in no promised order, perhaps more than once.
 typedef enum vs_status (*vs_deleted_fn)(void *ctx,

@@ -152,7 +152,7 @@ static enum vs_status write_object(struct delete_writer *w,
         status = vs_parquet_writer_finish(parquet, info, err);
     }
     if (status == VS_OK) {
-        status = vs_writer_finish(out, VS_PUT_IF_ABSENT, err);
+        status = vs_writer_finish(out, VS_PUT_ANY, err);
     }
     vs_parquet_writer_free(parquet);
     vs_writer_free(out);

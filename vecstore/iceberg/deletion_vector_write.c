@@ -258,7 +258,7 @@ static enum vs_status write_object(struct vector_writer *w, const char *key, str
         status = vs_puffin_writer_finish(puffin, NULL, 0, &w->file_size, NULL, err);
     }
     if (status == VS_OK) {
-        status = vs_writer_finish(out, VS_PUT_IF_ABSENT, err);
+        status = vs_writer_finish(out, VS_PUT_ANY, err);
     }
     vs_puffin_writer_free(puffin);
     vs_writer_free(out);

@@ -159,8 +159,7 @@ static enum vs_status read_ids(struct equality *e, struct equality_file *f, stru
             f->ids[f->id_count++] = f->ids[i];
         }
     }
-    const struct vs_partition_spec *spec = vs_table_spec(e->reader->metadata, d->spec_id);
-    f->is_global = spec != NULL ? spec->field_count == 0 : d->partition_key.len == 0;
+    f->is_global = vs_delete_is_global(e->reader->metadata, d);
     return VS_OK;
 }
 
@@ -500,16 +499,16 @@ static bool may_match(const struct key_set *set, const struct vs_data_file *data
 {
     for (size_t i = 0; i < set->column_count; i++) {
         const struct key_column *c = &set->columns[i];
-        struct vs_value bound;
-        if (c->is_wide || !c->has_range) {
+        const struct vs_field *field = &set->fields[i];
+        struct vs_value lower, upper;
+        bool has_lower = find_bound(data->lower_bounds, data->lower_count, field, &lower);
+        bool has_upper = find_bound(data->upper_bounds, data->upper_count, field, &upper);
+        bool is_crossed = has_lower && has_upper && vs_value_compare(&lower, &upper) > 0;
+        if (c->is_wide || !c->has_range || is_crossed) { // crossed: made in another order
             continue;
         }
-        if (find_bound(data->lower_bounds, data->lower_count, &set->fields[i], &bound) &&
-            vs_value_compare(&c->upper, &bound) < 0) {
-            return false;
-        }
-        if (find_bound(data->upper_bounds, data->upper_count, &set->fields[i], &bound) &&
-            vs_value_compare(&c->lower, &bound) > 0) {
+        if ((has_lower && vs_value_compare(&c->upper, &lower) < 0) ||
+            (has_upper && vs_value_compare(&c->lower, &upper) > 0)) {
             return false;
         }
     }

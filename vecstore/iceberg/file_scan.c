@@ -49,31 +49,12 @@ static enum vs_status check_fields(const struct vs_field *fields,
     return VS_OK;
 }
 
-static enum vs_status open_file(struct vs_file_scan *s,
-                                struct vs_store *store,
-                                struct vs_error *err)
-{
-    struct vs_buf key;
-    vs_buf_init(&key, s->env, VS_METADATA_MAX_BYTES);
-    enum vs_status status = vs_table_path_key(s->metadata, store, s->data->path, &key, err);
-    if (status == VS_OK) {
-        const char *text = vs_buf_c_str(&key);
-        status = text != NULL ? vs_file_open(store, text, &s->file, err) : no_memory(s->data, err);
-    }
-    if (status == VS_NOT_FOUND) {
-        status = vs_fail(err, VS_CORRUPT, "the file %.*s, which the table names, is missing",
-                         VS_STR_ARG(s->data->path));
-    }
-    vs_buf_clear(&key);
-    return status;
-}
-
 static enum vs_status open_inner(struct vs_file_scan *s,
                                  struct vs_store *store,
                                  struct vs_error *err)
 {
     VS_TRY(check_fields(s->fields, s->field_count, s->data, err));
-    VS_TRY(open_file(s, store, err));
+    VS_TRY(vs_table_file_open(s->env, store, s->metadata, s->data->path, &s->file, err));
     VS_TRY(vs_parquet_open(s->env, s->file, &s->reader, err));
     s->row_count = vs_parquet_row_count(s->reader);
     if (s->row_count != (uint64_t)s->data->record_count) {

@@ -12,9 +12,6 @@
 
 #define VS_COLUMN_ABSENT SIZE_MAX
 
-#define VS_ROW_ID_FIELD 2147483540       // _row_id
-#define VS_ROW_SEQUENCE_FIELD 2147483539 // _last_updated_sequence_number
-
 struct vs_scan_column {
     size_t file_column;        // VS_COLUMN_ABSENT: not in the file
     bool is_lineage;           // one of the two fields above

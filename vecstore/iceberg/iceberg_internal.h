@@ -8,6 +8,7 @@
 
 #include "vecstore/format/avro_file.h"
 #include "vecstore/iceberg/manifest.h"
+#include "vecstore/iceberg/table_paths.h"
 #include "vecstore/object/store.h"
 
 #define VS_METADATA_MAX_BYTES ((size_t)1 << 30) // metadata, manifest list or manifest
@@ -22,6 +23,8 @@ enum vs_status vs_iceberg_schema_parse(const struct vs_json *json,
                                        struct vs_arena *arena,
                                        struct vs_schema *schema_out,
                                        struct vs_error *err);
+// False: a type that is carried, not read. Fills precision, scale and fixed_length of the field.
+bool vs_iceberg_primitive_parse(struct vs_str text, enum vs_kind *kind, struct vs_field *field);
 void vs_iceberg_schema_write(struct vs_json_writer *w, const struct vs_schema *schema);
 // Highest field id of the schema, nested ones included.
 int32_t vs_iceberg_schema_last_id(const struct vs_schema *schema);
@@ -37,14 +40,6 @@ enum vs_status vs_table_path_key(const struct vs_table_metadata *metadata,
                                  struct vs_str uri,
                                  struct vs_buf *key_out,
                                  struct vs_error *err);
-// Reads a whole object named by such a path; `what` describes it in errors.
-enum vs_status vs_table_object_read(const struct vs_env *env,
-                                    struct vs_store *store,
-                                    const struct vs_table_metadata *metadata,
-                                    struct vs_str uri,
-                                    const char *what,
-                                    struct vs_buf *bytes_out,
-                                    struct vs_error *err);
 // "<location>/<folder>/<name>" in the arena.
 struct vs_str vs_table_uri(const struct vs_table_metadata *metadata,
                            struct vs_arena *arena,
@@ -70,5 +65,11 @@ enum vs_status vs_json_raw(const struct vs_json *value,
                            struct vs_arena *arena,
                            struct vs_str *out,
                            struct vs_error *err);
+
+// The end of a metadata document as we store it: `,"vecstore-crc32c":"xxxxxxxx"}`, a seal over the
+// document (vecstore/base/seal.h). A document that ends like that is verified; other writers drop
+// the member. Compressed documents have gzip's checksum instead.
+#define VS_METADATA_SEAL "vecstore-crc32c"
+#define VS_METADATA_SEAL_HEAD ",\"" VS_METADATA_SEAL "\":\""
 
 #endif

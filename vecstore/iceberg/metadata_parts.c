@@ -112,6 +112,29 @@ enum vs_status vs_metadata_extra(const struct metadata_parser *p,
     return status;
 }
 
+// Some writers draw snapshot ids from all 64 bits; those above INT64_MAX are kept as the negative
+// numbers with the same bits (vs_snapshot_id_format), and such tables are not written.
+static enum vs_status read_id(const struct metadata_parser *p,
+                                     const struct vs_json *object,
+                                     const char *key,
+                                     int64_t *out,
+                                     struct vs_error *err)
+{
+    const struct vs_json *value = vs_json_get(object, key);
+    struct vs_str text;
+    uint64_t id = 0;
+    if (!vs_json_is(value, VS_JSON_UINT)) {
+        return vs_json_need_i64(object, key, p->what, out, err);
+    }
+    VS_TRY(vs_metadata_raw(p, value, &text, err));
+    if (vs_parse_u64(text, &id, NULL) != VS_OK || (int64_t)id == VS_NO_SNAPSHOT) {
+        return vs_fail(err, VS_CORRUPT, "%s: '%s' is %.*s, which is no snapshot id", p->what, key,
+                       VS_STR_ARG(text));
+    }
+    *out = (int64_t)id;
+    return VS_OK;
+}
+
 enum vs_status vs_metadata_pairs(const struct metadata_parser *p,
                                  const struct vs_json *object,
                                  const char *key,
@@ -167,8 +190,10 @@ static enum vs_status parse_snapshot(const struct metadata_parser *p,
     struct vs_table_metadata *m = p->m;
     int64_t schema_id = -1;
     *s = (struct vs_snapshot){.parent_id = VS_NO_SNAPSHOT, .first_row_id = -1, .added_rows = -1};
-    VS_TRY(vs_json_need_i64(json, "snapshot-id", p->what, &s->snapshot_id, err));
-    VS_TRY(vs_metadata_i64(p, json, "parent-snapshot-id", &s->parent_id, err));
+    VS_TRY(read_id(p, json, "snapshot-id", &s->snapshot_id, err));
+    if (vs_metadata_is_present(vs_json_get(json, "parent-snapshot-id"))) {
+        VS_TRY(read_id(p, json, "parent-snapshot-id", &s->parent_id, err));
+    }
     VS_TRY(vs_json_need_i64(json, "timestamp-ms", p->what, &s->timestamp_ms, err));
     VS_TRY(vs_metadata_i64(p, json, "sequence-number", &s->sequence_number, err));
     VS_TRY(vs_metadata_i64(p, json, "schema-id", &schema_id, err));
@@ -198,7 +223,9 @@ enum vs_status vs_metadata_snapshots(const struct metadata_parser *p, struct vs_
     struct vs_table_metadata *m = p->m;
     const struct vs_json *array, *item;
     m->current_snapshot_id = VS_NO_SNAPSHOT;
-    VS_TRY(vs_metadata_i64(p, p->root, "current-snapshot-id", &m->current_snapshot_id, err));
+    if (vs_metadata_is_present(vs_json_get(p->root, "current-snapshot-id"))) {
+        VS_TRY(read_id(p, p->root, "current-snapshot-id", &m->current_snapshot_id, err));
+    }
     VS_TRY(vs_metadata_array(p, p->root, "snapshots", &array, err));
     if (array == NULL) {
         return VS_OK;
@@ -234,7 +261,7 @@ enum vs_status vs_metadata_log(const struct metadata_parser *p,
         entry->snapshot_id = VS_NO_SNAPSHOT;
         VS_TRY(vs_json_need_i64(item, "timestamp-ms", p->what, &entry->timestamp_ms, err));
         if (is_snapshot_log) {
-            VS_TRY(vs_json_need_i64(item, "snapshot-id", p->what, &entry->snapshot_id, err));
+            VS_TRY(read_id(p, item, "snapshot-id", &entry->snapshot_id, err));
         } else {
             VS_TRY(vs_json_need_str(item, "metadata-file", p->what, &text, err));
             VS_TRY(vs_metadata_copy_str(p, text, &entry->metadata_file, err));
@@ -272,7 +299,7 @@ enum vs_status vs_metadata_refs(const struct metadata_parser *p, struct vs_error
     while (vs_json_iter_next(&iter, &name, &item)) {
         struct vs_ref *ref = &m->refs[m->ref_count];
         VS_TRY(vs_metadata_copy_str(p, name, &ref->name, err));
-        VS_TRY(vs_json_need_i64(item, "snapshot-id", p->what, &ref->snapshot_id, err));
+        VS_TRY(read_id(p, item, "snapshot-id", &ref->snapshot_id, err));
         VS_TRY(vs_json_need_str(item, "type", p->what, &type, err));
         ref->is_branch = vs_str_equal_nocase(type, VS_STR("branch"));
         VS_TRY(vs_metadata_raw(p, item, &ref->json, err));
@@ -301,7 +328,7 @@ enum vs_status vs_metadata_statistics(const struct metadata_parser *p, struct vs
         struct vs_statistics *s = &m->statistics[m->statistics_count];
         struct vs_str text;
         int64_t size, footer;
-        VS_TRY(vs_json_need_i64(item, "snapshot-id", p->what, &s->snapshot_id, err));
+        VS_TRY(read_id(p, item, "snapshot-id", &s->snapshot_id, err));
         VS_TRY(vs_json_need_str(item, "statistics-path", p->what, &text, err));
         VS_TRY(vs_metadata_copy_str(p, text, &s->path, err));
         VS_TRY(vs_json_need_i64(item, "file-size-in-bytes", p->what, &size, err));

@@ -129,10 +129,23 @@ static bool may_be_in(const struct vs_predicate *leaf,
     return false;
 }
 
+// Bounds that cross were made in another order than ours (Java compares the halves of UUIDs as
+// signed numbers): they say nothing.
+static struct vs_value_range without_crossed_bounds(const struct vs_value_range *range)
+{
+    struct vs_value_range known = *range;
+    if (known.has_lower && known.has_upper && known.lower.kind == known.upper.kind &&
+        vs_value_compare(&known.lower, &known.upper) > 0) {
+        known.has_lower = known.has_upper = false;
+    }
+    return known;
+}
+
 bool vs_predicate_leaf_may_match(const struct vs_predicate *leaf,
                                  bool negated,
-                                 const struct vs_value_range *range)
+                                 const struct vs_value_range *as_written)
 {
+    const struct vs_value_range known = without_crossed_bounds(as_written), *range = &known;
     if (leaf->op == VS_PREDICATE_IS_NULL) {
         return negated ? range->may_be_value || range->may_be_nan : range->may_be_null;
     }

@@ -439,6 +439,7 @@ static enum vs_status make_files(struct planner *p, struct vs_error *err)
         }
     }
     plan->file_count = p->data.count;
+    plan->delete_file_count = p->deletes.count;
     if (p->data.count > 1) {
         qsort(by_path, p->data.count, sizeof *by_path, compare_path);
     }

@@ -12,6 +12,7 @@
 #include "vecstore/format/column.h"
 #include "vecstore/iceberg/manifest.h"
 #include "vecstore/iceberg/predicate.h"
+#include "vecstore/iceberg/table_paths.h"
 #include "vecstore/object/store.h"
 
 struct vs_scan_file {
@@ -28,6 +29,7 @@ struct vs_scan_plan {
     size_t file_count;
     struct vs_scan_file *files;                   // in a fixed order: by sequence number, then path
     uint64_t record_count;                        // before deletes
+    size_t delete_file_count;                     // live ones, whether they apply to a file or not
     struct vs_str location, moved_from, moved_to; // of the table, to open delete files
 };
 
@@ -124,6 +126,10 @@ enum vs_status vs_deletes_write(struct vs_store *store,
                                 struct vs_error *err);
 // Removes what was written, for a commit that is not tried.
 void vs_deletes_discard(struct vs_store *store, const struct vs_deletes_written *written);
+
+// Reserved field ids of row lineage (format version 3).
+#define VS_ROW_ID_FIELD 2147483540       // _row_id
+#define VS_ROW_SEQUENCE_FIELD 2147483539 // _last_updated_sequence_number
 
 // Reads one data file as the table's fields, matched by field id (by schema.name-mapping.default or
 // name when the file has no ids): absent optional columns are null, promotions applied. Rows

@@ -6,6 +6,7 @@
  * deletes belong to their partition, or to the whole table where their spec is unpartitioned, and
  * to older files only.
  */
+#include "vecstore/iceberg/delete_schema.h"
 #include "vecstore/iceberg/scan_internal.h"
 #include "vecstore/iceberg/transform.h"
 
@@ -107,10 +108,9 @@ static size_t partition_start(const struct matcher *m, const struct vs_data_file
     return low;
 }
 
-// Java counts a spec whose transforms are all void as unpartitioned.
-static bool is_unpartitioned(const struct matcher *m, const struct vs_data_file *d)
+bool vs_delete_is_global(const struct vs_table_metadata *metadata, const struct vs_data_file *d)
 {
-    const struct vs_partition_spec *spec = vs_table_spec(m->metadata, d->spec_id);
+    const struct vs_partition_spec *spec = vs_table_spec(metadata, d->spec_id);
     if (spec == NULL) {
         return !d->has_partition;
     }
@@ -156,7 +156,7 @@ static void match_one(const struct matcher *m, const struct vs_data_file *d)
         }
         return;
     }
-    if (is_equality && is_unpartitioned(m, d)) {
+    if (is_equality && vs_delete_is_global(m->metadata, d)) {
         for (size_t i = 0; i < m->plan->file_count && may_apply(m, d, &m->plan->files[i]); i++) {
             add_delete(m, &m->plan->files[i], d);
         }

@@ -25,8 +25,7 @@ static bool has_plain_name(int kind)
            kind != VS_KIND_OTHER;
 }
 
-// False: a type that is carried, not read. Fills precision, scale and fixed_length of the field.
-static bool parse_primitive(struct vs_str text, enum vs_kind *kind, struct vs_field *field)
+bool vs_iceberg_primitive_parse(struct vs_str text, enum vs_kind *kind, struct vs_field *field)
 {
     for (int k = 0; k < VS_KIND_COUNT; k++) {
         if (has_plain_name(k) && vs_str_equal_c(text, vs_kind_name((enum vs_kind)k))) {
@@ -93,7 +92,7 @@ static enum vs_status parse_type(const struct vs_json *type,
 {
     struct vs_str text;
     if (vs_json_to_str(type, &text)) {
-        if (parse_primitive(text, &field->kind, field)) {
+        if (vs_iceberg_primitive_parse(text, &field->kind, field)) {
             return VS_OK;
         }
         return other_type(type, arena, field, err);
@@ -105,7 +104,7 @@ static enum vs_status parse_type(const struct vs_json *type,
     struct vs_str element;
     if (vs_json_to_str(vs_json_get(type, "type"), &text) && vs_str_equal_c(text, "list") &&
         vs_json_to_str(vs_json_get(type, "element"), &element) &&
-        parse_primitive(element, &field->element_kind, field)) {
+        vs_iceberg_primitive_parse(element, &field->element_kind, field)) {
         field->kind = VS_KIND_LIST;
         VS_TRY(parse_id(type, "element-id", what, &field->element_id, err));
         if (!vs_json_to_bool(vs_json_get(type, "element-required"), &field->element_required)) {

@@ -5,6 +5,8 @@
 #include "vecstore/base/datetime.h"
 #include "vecstore/iceberg/table_metadata.h"
 
+#include <stdio.h>
+
 static const struct vs_schema *schema_by_id(const struct vs_table_metadata *metadata, int32_t id)
 {
     for (size_t i = 0; i < metadata->schema_count; i++) {
@@ -113,4 +115,9 @@ const struct vs_statistics *vs_table_statistics(const struct vs_table_metadata *
         }
     }
     return NULL;
+}
+
+void vs_snapshot_id_format(int64_t snapshot_id, char text_out[VS_SNAPSHOT_ID_SIZE])
+{
+    (void)snprintf(text_out, VS_SNAPSHOT_ID_SIZE, "%llu", (unsigned long long)snapshot_id);
 }

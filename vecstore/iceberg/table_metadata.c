@@ -2,6 +2,7 @@
 /*
  * Parsing of table metadata and the questions asked of it.
  */
+#include "vecstore/base/seal.h"
 #include "vecstore/format/codec.h"
 #include "vecstore/iceberg/metadata_parser.h"
 
@@ -187,7 +188,8 @@ static enum vs_status parse_document(const struct metadata_parser *p, struct vs_
                                         "metadata-log",
                                         "refs",
                                         "statistics",
-                                        "partition-statistics"};
+                                        "partition-statistics",
+                                        VS_METADATA_SEAL};
     struct vs_table_metadata *m = p->m;
     VS_TRY(check_version(p, err));
     VS_TRY(parse_identity(p, err));
@@ -246,6 +248,20 @@ static enum vs_status gunzip(struct vs_str text,
     return status == VS_OK ? VS_OK : vs_wrap(err, status, "%s", what);
 }
 
+static enum vs_status check_seal(struct vs_str text, const char *what, struct vs_error *err)
+{
+    const size_t head = sizeof VS_METADATA_SEAL_HEAD - 1, tail = head + VS_SEAL_SIZE + 2;
+    if (text.len < tail || memcmp(text.ptr + text.len - tail, VS_METADATA_SEAL_HEAD, head) != 0 ||
+        memcmp(text.ptr + text.len - 2, "\"}", 2) != 0 ||
+        vs_seal_holds(text.ptr, text.len, text.len - VS_SEAL_SIZE - 2)) {
+        return VS_OK;
+    }
+    return vs_fail(err, VS_CORRUPT,
+                   "%s was changed after it was written: its checksum is wrong (if the change was "
+                   "meant, remove the last member, %s)",
+                   what, VS_METADATA_SEAL);
+}
+
 enum vs_status vs_table_metadata_parse(const struct vs_env *env,
                                        struct vs_str text,
                                        const char *what,
@@ -263,6 +279,9 @@ enum vs_status vs_table_metadata_parse(const struct vs_env *env,
     if (text.len >= 2 && (uint8_t)text.ptr[0] == 0x1f && (uint8_t)text.ptr[1] == 0x8b) {
         status = gunzip(text, what, &plain, err);
         text = vs_buf_view(&plain);
+    }
+    if (status == VS_OK) {
+        status = check_seal(text, what, err);
     }
     if (status == VS_OK) {
         status = parse_text(env, text, what, m, err);

@@ -112,6 +112,8 @@ struct vs_table_metadata {
     // Not part of the document: paths that begin with moved_from are opened at moved_to instead (a
     // table that was copied). Empty: none.
     struct vs_str moved_from, moved_to;
+    // Paths below moved_from are opened even outside of the location: somebody named that prefix.
+    bool opens_moved;
 };
 
 // text may be gzip-compressed (magic 1f 8b). `what` names the file in errors. Checks what Java
@@ -129,6 +131,11 @@ enum vs_status vs_table_metadata_format(const struct vs_table_metadata *metadata
 enum vs_status vs_table_metadata_encode(const struct vs_table_metadata *metadata,
                                         struct vs_buf *bytes_out,
                                         struct vs_error *err);
+// The same in the form that the name of the file promises.
+enum vs_status vs_table_metadata_encode_as(const struct vs_table_metadata *metadata,
+                                           bool gzip,
+                                           struct vs_buf *bytes_out,
+                                           struct vs_error *err);
 bool vs_table_metadata_is_gzip(const struct vs_table_metadata *metadata);
 void vs_table_metadata_free(struct vs_table_metadata *metadata); // accepts NULL
 
@@ -143,6 +150,9 @@ enum vs_status vs_table_snapshot_as_of(const struct vs_table_metadata *metadata,
                                        int64_t wall_ms,
                                        const struct vs_snapshot **snapshot_out,
                                        struct vs_error *err);
+// The id as text: decimal, unsigned (ids above INT64_MAX are held as negative numbers).
+#define VS_SNAPSHOT_ID_SIZE 24
+void vs_snapshot_id_format(int64_t snapshot_id, char text_out[VS_SNAPSHOT_ID_SIZE]);
 const struct vs_ref *vs_table_ref(const struct vs_table_metadata *metadata, struct vs_str name);
 struct vs_str vs_table_property(const struct vs_table_metadata *metadata,
                                 const char *key); // ptr == NULL when absent

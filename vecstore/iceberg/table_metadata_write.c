@@ -2,6 +2,7 @@
 /*
  * Table metadata as JSON, members in the order in which Java writes them.
  */
+#include "vecstore/base/seal.h"
 #include "vecstore/format/codec.h"
 #include "vecstore/iceberg/iceberg_internal.h"
 
@@ -161,6 +162,16 @@ static void write_logs(struct vs_json_writer *w, const struct vs_table_metadata 
 
 enum vs_status vs_table_check_writable(const struct vs_table_metadata *m, struct vs_error *err)
 {
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        if (m->snapshots[i].snapshot_id < VS_NO_SNAPSHOT) {
+            char text[VS_SNAPSHOT_ID_SIZE];
+            vs_snapshot_id_format(m->snapshots[i].snapshot_id, text);
+            return vs_fail(err, VS_UNSUPPORTED,
+                           "the table has a snapshot %s; ids above 9223372036854775807 are read "
+                           "but not written, since other engines cannot hold them",
+                           text);
+        }
+    }
     if (m->format_version >= 2 && m->format_version <= VS_FORMAT_VERSION_MAX) {
         return VS_OK;
     }
@@ -207,12 +218,26 @@ bool vs_table_metadata_is_gzip(const struct vs_table_metadata *metadata)
     return vs_str_equal_nocase(codec, VS_STR("gzip"));
 }
 
-enum vs_status vs_table_metadata_encode(const struct vs_table_metadata *metadata,
-                                        struct vs_buf *bytes_out,
-                                        struct vs_error *err)
+// The last member of the document becomes a seal over it.
+static enum vs_status seal(struct vs_buf *json, size_t start, struct vs_error *err)
 {
-    if (!vs_table_metadata_is_gzip(metadata)) {
-        return vs_table_metadata_format(metadata, bytes_out, err);
+    static const char tail[] = VS_METADATA_SEAL_HEAD VS_SEAL_BLANK "\"}";
+    json->len--; // the closing brace
+    VS_TRY(vs_buf_append(json, tail, sizeof tail - 1, err));
+    size_t len = json->len - start;
+    vs_seal_write(json->data + start, len, len - VS_SEAL_SIZE - 2);
+    return VS_OK;
+}
+
+enum vs_status vs_table_metadata_encode_as(const struct vs_table_metadata *metadata,
+                                           bool gzip,
+                                           struct vs_buf *bytes_out,
+                                           struct vs_error *err)
+{
+    if (!gzip) {
+        size_t start = bytes_out->len;
+        VS_TRY(vs_table_metadata_format(metadata, bytes_out, err));
+        return seal(bytes_out, start, err);
     }
     struct vs_buf json;
     vs_buf_init(&json, metadata->arena.env, VS_METADATA_MAX_BYTES);
@@ -222,4 +247,12 @@ enum vs_status vs_table_metadata_encode(const struct vs_table_metadata *metadata
     }
     vs_buf_clear(&json);
     return status;
+}
+
+enum vs_status vs_table_metadata_encode(const struct vs_table_metadata *metadata,
+                                        struct vs_buf *bytes_out,
+                                        struct vs_error *err)
+{
+    return vs_table_metadata_encode_as(metadata, vs_table_metadata_is_gzip(metadata), bytes_out,
+                                       err);
 }

@@ -3,6 +3,7 @@
  * The one place where a path of table metadata becomes a key of the store.
  */
 #include "vecstore/iceberg/iceberg_internal.h"
+#include "vecstore/iceberg/scan.h"
 
 // Scheme without its aliases ("s3" for s3a and s3n, "" for file and plain paths) and what follows
 // it.
@@ -80,14 +81,18 @@ enum vs_status vs_table_path_key(const struct vs_table_metadata *metadata,
                                  struct vs_buf *key_out,
                                  struct vs_error *err)
 {
-    struct vs_str below;
-    if (!path_below(uri, metadata->location, &below) || climbs(below)) {
+    struct vs_str below = {NULL, 0};
+    bool is_moved = metadata->moved_from.len > 0 && path_below(uri, metadata->moved_from, &below);
+    struct vs_str inside = below;
+    bool is_inside =
+        (is_moved && metadata->opens_moved) || path_below(uri, metadata->location, &inside);
+    if (!is_inside || climbs(inside) || climbs(below)) {
         return vs_fail(
             err, VS_DENIED,
             "the table names %.*s, which lies outside of its location %.*s; it is not opened",
             VS_STR_ARG(uri), VS_STR_ARG(metadata->location));
     }
-    if (metadata->moved_from.len == 0 || !path_below(uri, metadata->moved_from, &below)) {
+    if (!is_moved) {
         return vs_store_key(store, uri, key_out, err);
     }
     struct vs_buf moved;
@@ -103,6 +108,48 @@ enum vs_status vs_table_path_key(const struct vs_table_metadata *metadata,
         status = vs_store_key(store, vs_buf_view(&moved), key_out, err);
     }
     vs_buf_clear(&moved);
+    return status;
+}
+
+enum vs_status vs_table_file_open(const struct vs_env *env,
+                                  struct vs_store *store,
+                                  const struct vs_table_metadata *metadata,
+                                  struct vs_str uri,
+                                  struct vs_file **file_out,
+                                  struct vs_error *err)
+{
+    struct vs_buf key;
+    vs_buf_init(&key, env, VS_METADATA_MAX_BYTES);
+    enum vs_status status = vs_table_path_key(metadata, store, uri, &key, err);
+    if (status == VS_OK) {
+        const char *text = vs_buf_c_str(&key);
+        status = text != NULL ? vs_file_open(store, text, file_out, err)
+                              : vs_fail(err, VS_NO_MEMORY, "no memory for a path");
+    }
+    if (status == VS_NOT_FOUND) {
+        status = vs_fail(err, VS_CORRUPT, "the file %.*s, which the table names, is missing",
+                         VS_STR_ARG(uri));
+    }
+    vs_buf_clear(&key);
+    return status;
+}
+
+enum vs_status vs_table_file_exists(const struct vs_env *env,
+                                    struct vs_store *store,
+                                    const struct vs_table_metadata *metadata,
+                                    struct vs_str uri,
+                                    bool *exists_out,
+                                    struct vs_error *err)
+{
+    struct vs_buf key;
+    vs_buf_init(&key, env, VS_METADATA_MAX_BYTES);
+    enum vs_status status = vs_table_path_key(metadata, store, uri, &key, err);
+    if (status == VS_OK) {
+        const char *text = vs_buf_c_str(&key);
+        status = text != NULL ? vs_store_exists(store, text, exists_out, err)
+                              : vs_fail(err, VS_NO_MEMORY, "no memory for a path");
+    }
+    vs_buf_clear(&key);
     return status;
 }
 

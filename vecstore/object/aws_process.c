@@ -19,8 +19,6 @@
 #define COMMAND_MAX ((size_t)8 << 10)
 #define EXIT_WAIT_MS 1000
 
-extern char **environ;
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -82,7 +80,7 @@ static enum vs_status split_words(struct vs_str command,
         command.len -= taken;
     }
     *count_out = count;
-    return count > 0 ? VS_OK : vs_fail(err, VS_INVALID, "credential_process: the command is empty");
+    return VS_OK;
 }
 
 // The child: own process group, default signals, output to `out`.
@@ -243,6 +241,9 @@ enum vs_status vs_aws_from_process(struct vs_aws_search *search,
     vs_buf_init(&words, search->env, COMMAND_MAX);
     vs_buf_init(&out, search->env, VS_AWS_ANSWER_LIMIT);
     enum vs_status status = split_words(command, &words, &count, err);
+    if (status == VS_OK && count == 0) {
+        status = vs_fail(err, VS_INVALID, "credential_process: the command is empty");
+    }
     if (status != VS_OK) {
         goto done;
     }

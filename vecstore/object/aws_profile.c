@@ -22,8 +22,8 @@ static struct vs_str next_line(struct vs_str *rest)
 
 static struct vs_str without_quotes(struct vs_str text)
 {
-    char quote = text.len >= 2 ? text.ptr[0] : '\0';
-    if ((quote == '"' || quote == '\'') && text.ptr[text.len - 1] == quote) {
+    if (text.len >= 2 && (text.ptr[0] == '"' || text.ptr[0] == '\'') &&
+        text.ptr[text.len - 1] == text.ptr[0]) {
         return (struct vs_str){text.ptr + 1, text.len - 2};
     }
     return text;

@@ -2,6 +2,7 @@
 #include "vecstore/object/aws_sign.h"
 
 #include "vecstore/base/crypto.h"
+#include "vecstore/base/text.h"
 #include "vecstore/object/http_client.h"
 
 #include <string.h>
@@ -30,15 +31,6 @@ struct query_part {
 static char lower(char c)
 {
     return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static int compare_nocase(struct vs_str a, struct vs_str b)
@@ -129,8 +121,8 @@ static enum vs_status encode_anew(struct vs_str text,
         char c = text.ptr[i];
         bool encoded = c == '%';
         if (encoded) {
-            int high = text.len - i > 2 ? hex_value(text.ptr[i + 1]) : -1;
-            int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
+            int high = text.len - i > 2 ? vs_hex_value(text.ptr[i + 1]) : -1;
+            int low = high >= 0 ? vs_hex_value(text.ptr[i + 2]) : -1;
             if (low < 0) {
                 return bad_percent(text, err);
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * HTTP requests to object stores and catalogs: the only place that knows libcurl.
+ * HTTP requests to object stores and catalogs; libcurl is known to http_lane.c alone.
  *
  * One client keeps connections alive and drives any number of requests side by side (curl's multi
  * interface). A request is sent at most once by this layer, whatever happens: retries are the
@@ -56,6 +56,7 @@ struct vs_http_response {
     struct vs_buf headers; // "name: value\n" lines, names in lower case
     struct vs_buf body;    // up to its limit, which the caller sets by vs_buf_init
     size_t dst_len;        // bytes written to dst
+    bool more_than_asked;  // ambiguous since a body came that is longer than dst_size
     char failure[256];     // why there is no answer ("Connection refused"); "" otherwise
 };
 
@@ -83,6 +84,11 @@ enum vs_status vs_http_send_many(struct vs_http_client *client,
 // Percent-encodes everything but A-Z a-z 0-9 - . _ ~ (and '/' when keep_slash), upper-case hex.
 enum vs_status vs_url_encode(struct vs_str text,
                              bool keep_slash,
+                             struct vs_buf *out,
+                             struct vs_error *err);
+// Takes percent-encoding away; what is none stays as it is. plus_is_blank: as in a form.
+enum vs_status vs_url_decode(struct vs_str text,
+                             bool plus_is_blank,
                              struct vs_buf *out,
                              struct vs_error *err);
 

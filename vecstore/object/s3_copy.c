@@ -61,6 +61,34 @@ struct copy_job {
     struct vs_s3_part_list parts;
 };
 
+// The store makes a checksum of the part where the upload was begun with one.
+static enum vs_status take_part(const struct copy_job *job,
+                                struct vs_str document,
+                                struct vs_s3_part *part,
+                                struct vs_error *err)
+{
+    const struct vs_env *env = job->store->base.env;
+    struct vs_error reason = {0};
+    char *etag = vs_s3_document_text(env, document, "ETag", &reason);
+    if (etag == NULL) {
+        return vs_fail(err, reason.code, "cannot copy to %s: %s", job->to, reason.message);
+    }
+    (void)snprintf(part->etag, sizeof part->etag, "%s", etag);
+    vs_free(env, etag);
+    if (!job->store->config.checksum) {
+        return VS_OK;
+    }
+    char *crc = vs_s3_document_text(env, document, "ChecksumCRC32C", &reason);
+    if (crc == NULL && reason.code == VS_NO_MEMORY) {
+        return vs_fail(err, VS_NO_MEMORY, "out of memory copying to %s", job->to);
+    }
+    if (crc != NULL && strlen(crc) < sizeof part->crc) {
+        (void)snprintf(part->crc, sizeof part->crc, "%s", crc);
+    }
+    vs_free(env, crc);
+    return VS_OK;
+}
+
 static enum vs_status send_part_copy(struct copy_job *job,
                                      struct vs_s3_request *request,
                                      size_t index,
@@ -70,14 +98,7 @@ static enum vs_status send_part_copy(struct copy_job *job,
     vs_s3_answer_init(&answer, job->store->base.env);
     enum vs_status status = vs_s3_call(job->store, request, &answer, err);
     if (status == VS_OK) {
-        char *etag =
-            vs_s3_document_text(job->store->base.env, vs_buf_view(&answer.http.body), "ETag", err);
-        if (etag == NULL) {
-            status = err != NULL ? err->code : VS_CORRUPT;
-        } else {
-            (void)snprintf(job->parts.etags[index], VS_ETAG_SIZE, "%s", etag);
-        }
-        vs_free(job->store->base.env, etag);
+        status = take_part(job, vs_buf_view(&answer.http.body), &job->parts.items[index], err);
     }
     vs_s3_answer_clear(&answer);
     return status;
@@ -124,8 +145,8 @@ static enum vs_status copy_parts(struct vs_s3_store *store,
         job.part_size *= 2;
     }
     size_t count = (size_t)((head->size + job.part_size - 1) / job.part_size);
-    job.parts.etags = (char(*)[VS_ETAG_SIZE])vs_alloc_zeroed(env, count, VS_ETAG_SIZE);
-    if (job.parts.etags == NULL) {
+    job.parts.items = (struct vs_s3_part *)vs_alloc_zeroed(env, count, sizeof *job.parts.items);
+    if (job.parts.items == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory copying to %s", to);
     }
     job.parts.count = count;
@@ -142,7 +163,7 @@ static enum vs_status copy_parts(struct vs_s3_store *store,
         vs_s3_upload_abort(store, to, upload_id);
     }
     vs_free(env, upload_id);
-    vs_free(env, job.parts.etags);
+    vs_free(env, job.parts.items);
     return status;
 }
 

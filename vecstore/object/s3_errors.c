@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an answer that is no success means, in the words of the project.
+#include "vecstore/base/text.h"
 #include "vecstore/object/s3_internal.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static void copy_text(char *out, size_t size, struct vs_str text)
-{
-    size_t len = text.len < size - 1 ? text.len : size - 1;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        out[i] = c < 0x20 || c == 0x7F ? ' ' : (char)c;
-    }
-    out[len] = '\0';
-}
 
 static enum vs_status take_error_part(void *ctx,
                                       const struct vs_xml_element *element,
@@ -22,13 +13,13 @@ static enum vs_status take_error_part(void *ctx,
     (void)err;
     struct vs_s3_error *error = (struct vs_s3_error *)ctx;
     if (vs_str_equal_c(element->name, "Code")) {
-        copy_text(error->code, sizeof error->code, element->text);
+        vs_text_copy_clean(element->text, error->code, sizeof error->code);
     } else if (vs_str_equal_c(element->name, "Message")) {
-        copy_text(error->message, sizeof error->message, element->text);
+        vs_text_copy_clean(element->text, error->message, sizeof error->message);
     } else if (vs_str_equal_c(element->name, "Region")) {
-        copy_text(error->region, sizeof error->region, element->text);
+        vs_text_copy_clean(element->text, error->region, sizeof error->region);
     } else if (vs_str_equal_c(element->name, "RequestId")) {
-        copy_text(error->request_id, sizeof error->request_id, element->text);
+        vs_text_copy_clean(element->text, error->request_id, sizeof error->request_id);
     }
     return VS_OK;
 }
@@ -41,13 +32,14 @@ void vs_s3_read_error(const struct vs_env *env, struct vs_s3_answer *answer)
     answer->error = (struct vs_s3_error){0};
     if (vs_xml_walk(env, body, take_error_part, &answer->error, NULL) != VS_OK &&
         answer->error.code[0] == '\0') {
-        copy_text(answer->error.message, sizeof answer->error.message, body); // what it says
+        vs_text_copy_clean(body, answer->error.message,
+                           sizeof answer->error.message); // what it says
     }
     if (region.len > 0) {
-        copy_text(answer->error.region, sizeof answer->error.region, region);
+        vs_text_copy_clean(region, answer->error.region, sizeof answer->error.region);
     }
     if (id.len > 0) {
-        copy_text(answer->error.request_id, sizeof answer->error.request_id, id);
+        vs_text_copy_clean(id, answer->error.request_id, sizeof answer->error.request_id);
     }
 }
 
@@ -62,11 +54,9 @@ bool vs_s3_has_code(const struct vs_s3_answer *answer, const char *code)
     return strcmp(answer->error.code, code) == 0;
 }
 
-bool vs_s3_is_more_than_asked(const struct vs_s3_request *request,
-                              const struct vs_s3_answer *answer)
+bool vs_s3_is_more_than_asked(const struct vs_s3_answer *answer)
 {
-    return answer->http.outcome == VS_HTTP_AMBIGUOUS && answer->http.status == 200 &&
-           request->dst != NULL && strstr(answer->http.failure, "larger than the") != NULL;
+    return answer->http.more_than_asked && answer->http.status == 200;
 }
 
 // Some gateways answer 404 for a user they do not know.

@@ -103,7 +103,7 @@ static enum vs_status settle(const struct vs_s3_object *object,
         return vs_fail(err, VS_CORRUPT, "%s/%.150s changed while it was read",
                        object->store->base.root_uri, object->key);
     }
-    if (vs_s3_is_more_than_asked(request, answer)) {
+    if (vs_s3_is_more_than_asked(answer)) {
         return fail_no_part(object, answer->http.status, err);
     }
     if (!vs_s3_is_ok(answer)) {

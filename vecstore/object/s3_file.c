@@ -140,9 +140,10 @@ static enum vs_status read_tail(struct s3_file *file, struct vs_error *err)
     vs_s3_answer_init(&answer, file->store->base.env);
     enum vs_status status = ask_for_tail(file->store, file->key, false, &answer, err);
     if (status == VS_OK && answer.http.status == 416) {
-        // An empty object has no last bytes; some stores refuse a suffix longer than the object.
+        // An empty object has no last bytes; some stores refuse a suffix longer than the object,
+        // and may not tell its size.
         struct vs_str text = vs_http_header(&answer.http, "content-range");
-        bool empty = !vs_s3_parse_content_range(text, &range) || range.total == 0;
+        bool empty = vs_s3_parse_content_range(text, &range) && range.total == 0;
         vs_buf_reset(&answer.http.body);
         status = empty ? VS_OK : ask_for_tail(file->store, file->key, true, &answer, err);
     }

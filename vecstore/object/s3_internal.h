@@ -23,7 +23,7 @@
 #define VS_S3_XML_MAX ((size_t)16 << 20)   // of an answer that is a document
 #define VS_S3_REGION_SIZE 64
 #define VS_S3_HEADERS_MAX 10
-#define VS_S3_TOKENS_PER_RETRY 10                       // each request earns one
+#define VS_S3_TOKENS_PER_RETRY INT64_C(10)              // each request earns one
 #define VS_S3_RETRY_BURST (VS_S3_TOKENS_PER_RETRY * 50) // retries that need not be earned
 
 struct vs_s3_config {
@@ -137,8 +137,7 @@ enum vs_status vs_s3_fail_once(const struct vs_s3_store *store,
 bool vs_s3_is_ok(const struct vs_s3_answer *answer); // answered with 200 to 299
 bool vs_s3_has_code(const struct vs_s3_answer *answer, const char *code);
 // The store ignores that a part was asked for, and sends everything.
-bool vs_s3_is_more_than_asked(const struct vs_s3_request *request,
-                              const struct vs_s3_answer *answer);
+bool vs_s3_is_more_than_asked(const struct vs_s3_answer *answer);
 // A 404 that is about this object, and not about the bucket, the user or an upload.
 bool vs_s3_is_absent(const struct vs_s3_answer *answer);
 
@@ -181,20 +180,25 @@ enum vs_status vs_s3_check_crc(const struct vs_s3_answer *answer,
                                struct vs_error *err);
 
 // ---- s3_put.c ----
-enum vs_status vs_s3_put(struct vs_store *store,
+enum vs_status vs_s3_put(struct vs_store *base,
                          const char *key,
                          struct vs_str bytes,
                          enum vs_put_mode mode,
                          struct vs_error *err);
-enum vs_status vs_s3_put_match(struct vs_store *store,
+enum vs_status vs_s3_put_match(struct vs_store *base,
                                const char *key,
                                struct vs_str bytes,
                                const char *etag,
                                struct vs_error *err);
 
 // ---- s3_multipart.c ----
+struct vs_s3_part {
+    char etag[VS_ETAG_SIZE];
+    char crc[VS_S3_CRC_TEXT_SIZE]; // with s3.checksum: the completion has to repeat it; "" none
+};
+
 struct vs_s3_part_list {
-    char (*etags)[VS_ETAG_SIZE];
+    struct vs_s3_part *items;
     size_t count, capacity;
     uint64_t size; // of the whole object
 };
@@ -208,7 +212,7 @@ enum vs_status vs_s3_upload_part(struct vs_s3_store *store,
                                  const char *upload_id,
                                  size_t number,
                                  struct vs_str bytes,
-                                 char etag_out[VS_ETAG_SIZE],
+                                 struct vs_s3_part *part_out,
                                  struct vs_error *err);
 enum vs_status vs_s3_upload_complete(struct vs_s3_store *store,
                                      const char *key,
@@ -230,7 +234,7 @@ enum vs_status vs_s3_create(struct vs_store *store,
                             struct vs_error *err);
 
 // ---- s3_copy.c ----
-enum vs_status vs_s3_copy(struct vs_store *store,
+enum vs_status vs_s3_copy(struct vs_store *base,
                           const char *from,
                           const char *to,
                           struct vs_error *err);
@@ -246,7 +250,7 @@ enum vs_status vs_s3_list_folders(struct vs_store *store,
                                   struct vs_error *err);
 
 // ---- s3_remove.c ----
-enum vs_status vs_s3_remove(struct vs_store *store, const char *key, struct vs_error *err);
+enum vs_status vs_s3_remove(struct vs_store *base, const char *key, struct vs_error *err);
 enum vs_status vs_s3_remove_many(struct vs_store *store,
                                  const char *const *keys,
                                  size_t count,
@@ -257,7 +261,7 @@ enum vs_status vs_s3_open(struct vs_store *store,
                           const char *key,
                           struct vs_file **file_out,
                           struct vs_error *err);
-enum vs_status vs_s3_get_tagged(struct vs_store *store,
+enum vs_status vs_s3_get_tagged(struct vs_store *base,
                                 const char *key,
                                 struct vs_buf *buf,
                                 char etag_out[VS_ETAG_SIZE],

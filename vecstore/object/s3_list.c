@@ -23,35 +23,6 @@ struct page {
 
 // ---- reading a page ----
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-// encoding-type=url: as in a form, so that '+' is a space.
-static enum vs_status append_decoded(struct vs_buf *out, struct vs_str text, struct vs_error *err)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        int high = c == '%' && i + 2 < text.len ? hex_value(text.ptr[i + 1]) : -1;
-        int low = high >= 0 ? hex_value(text.ptr[i + 2]) : -1;
-        if (low >= 0) {
-            c = (char)(high * 16 + low);
-            i += 2;
-        } else if (c == '+') {
-            c = ' ';
-        }
-        VS_TRY(vs_buf_append_byte(out, (uint8_t)c, err));
-    }
-    return VS_OK;
-}
-
 // The element whose children say that keys are encoded may come after them, so keys are decoded at
 // the end of the page.
 static enum vs_status take_object_part(struct page *page,
@@ -199,7 +170,8 @@ static enum vs_status show_page(const struct vs_s3_store *store,
         const char *relative = NULL;
         struct vs_str raw = {(const char *)page->keys.data + objects[i].key_at, objects[i].key_len};
         vs_buf_reset(&key);
-        status = page->encoded ? append_decoded(&key, raw, err) : vs_buf_append_str(&key, raw, err);
+        status =
+            page->encoded ? vs_url_decode(raw, true, &key, err) : vs_buf_append_str(&key, raw, err);
         if (status == VS_OK && vs_str_compare(vs_buf_view(last), vs_buf_view(&key)) >= 0 &&
             last->len > 0) {
             status = vs_fail(err, VS_UNSUPPORTED,
@@ -237,7 +209,8 @@ static enum vs_status show_folders(const struct vs_s3_store *store,
     for (size_t i = 0; i < count && status == VS_OK; i++) {
         struct vs_str raw = {(const char *)page->keys.data + folders[i].key_at, folders[i].key_len};
         vs_buf_reset(&key);
-        status = page->encoded ? append_decoded(&key, raw, err) : vs_buf_append_str(&key, raw, err);
+        status =
+            page->encoded ? vs_url_decode(raw, true, &key, err) : vs_buf_append_str(&key, raw, err);
         if (status == VS_OK && key.len > skip + 1) { // "prefix/name/"
             status =
                 visit(ctx, (struct vs_str){(const char *)key.data + skip, key.len - skip - 1}, err);
@@ -269,7 +242,7 @@ static enum vs_status walk(struct vs_s3_store *store,
         status = page_query(store, &page, prefix, &query, err);
         status = status == VS_OK ? fetch_page(store, (const char *)query.data, &page, err) : status;
         if (status == VS_OK) {
-            status = page.folders
+            status = visit == NULL
                          ? show_folders(store, &page, strlen(prefix), visit_folder, ctx, err)
                          : show_page(store, &page, &last, visit, ctx, err);
         }

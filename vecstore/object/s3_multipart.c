@@ -113,25 +113,28 @@ enum vs_status vs_s3_upload_part(struct vs_s3_store *store,
                                  const char *upload_id,
                                  size_t number,
                                  struct vs_str bytes,
-                                 char etag_out[VS_ETAG_SIZE],
+                                 struct vs_s3_part *part_out,
                                  struct vs_error *err)
 {
     struct vs_s3_answer answer;
     struct vs_buf query;
-    char crc[VS_S3_CRC_TEXT_SIZE];
+    struct vs_s3_part part = {.etag = ""};
     struct vs_s3_request request = {
         .action = "write", .method = VS_HTTP_PUT, .key = key, .body = bytes};
     vs_s3_add_header(&request, "content-type", VS_STR("application/octet-stream"));
     if (store->config.checksum) {
-        vs_s3_crc_text(bytes.ptr, bytes.len, crc);
-        vs_s3_add_header(&request, "x-amz-checksum-crc32c", vs_str_from_c(crc));
+        vs_s3_crc_text(bytes.ptr, bytes.len, part.crc);
+        vs_s3_add_header(&request, "x-amz-checksum-crc32c", vs_str_from_c(part.crc));
     }
     vs_s3_answer_init(&answer, store->base.env);
     vs_buf_init(&query, store->base.env, VS_S3_XML_MAX);
     enum vs_status status = upload_query(&query, upload_id, number, err);
     if (status == VS_OK) {
         request.query = (const char *)query.data;
-        status = send_part(store, &request, &answer, etag_out, err);
+        status = send_part(store, &request, &answer, part.etag, err);
+    }
+    if (status == VS_OK) {
+        *part_out = part;
     }
     vs_buf_clear(&query);
     vs_s3_answer_clear(&answer);
@@ -146,8 +149,13 @@ static enum vs_status complete_document(const struct vs_s3_part_list *parts,
 {
     VS_TRY(vs_buf_append_c(body, "<CompleteMultipartUpload>", err));
     for (size_t i = 0; i < parts->count; i++) {
-        VS_TRY(vs_buf_append_c(body, "<Part><ETag>", err));
-        VS_TRY(vs_xml_escape(vs_str_from_c(parts->etags[i]), body, err));
+        const struct vs_s3_part *part = &parts->items[i];
+        VS_TRY(vs_buf_append_c(body, "<Part>", err));
+        if (part->crc[0] != '\0') {
+            VS_TRY(vs_buf_printf(body, err, "<ChecksumCRC32C>%s</ChecksumCRC32C>", part->crc));
+        }
+        VS_TRY(vs_buf_append_c(body, "<ETag>", err));
+        VS_TRY(vs_xml_escape(vs_str_from_c(part->etag), body, err));
         VS_TRY(vs_buf_printf(body, err, "</ETag><PartNumber>%zu</PartNumber></Part>", i + 1));
     }
     return vs_buf_append_c(body, "</CompleteMultipartUpload>", err);

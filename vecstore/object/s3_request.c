@@ -38,26 +38,18 @@ void vs_s3_answer_clear(struct vs_s3_answer *answer)
 static bool parse_http_date(struct vs_str text, int64_t *ms_out)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char copy[40];
-    char month[4] = "";
-    char iso[40];
-    int day = 0;
-    int year = 0;
-    char clock[9] = "";
+    char month[4] = "", iso[40];
     int64_t micros = 0;
-    if (text.len >= sizeof copy) {
+    if (text.len < 25 || text.ptr[3] != ',') { // the parts have fixed places
         return false;
     }
-    (void)snprintf(copy, sizeof copy, "%.*s", VS_STR_ARG(text));
-    if (sscanf(copy, "%*3s, %2d %3s %4d %8s", &day, month, &year, clock) != 4) {
-        return false;
-    }
+    memcpy(month, text.ptr + 8, 3);
     const char *at = strlen(month) == 3 ? strstr(months, month) : NULL;
     if (at == NULL) {
         return false;
     }
-    (void)snprintf(iso, sizeof iso, "%04d-%02d-%02dT%sZ", year, (int)((at - months) / 3) + 1, day,
-                   clock);
+    (void)snprintf(iso, sizeof iso, "%.4s-%02d-%.2sT%.8sZ", text.ptr + 12,
+                   (int)((at - months) / 3) + 1, text.ptr + 5, text.ptr + 17);
     if (vs_timestamp_parse(vs_str_from_c(iso), &micros, NULL, NULL) != VS_OK) {
         return false;
     }
@@ -143,7 +135,7 @@ static bool is_transient(const struct vs_s3_request *request, const struct vs_s3
         return vs_s3_has_code(answer, "ConditionalRequestConflict") ||
                vs_s3_has_code(answer, "OperationAborted"); // told apart from "it is there": 412
     }
-    if (request->once || vs_s3_is_more_than_asked(request, answer)) {
+    if (request->once || vs_s3_is_more_than_asked(answer)) {
         return false;
     }
     switch (answer->http.outcome == VS_HTTP_ANSWERED ? answer->http.status : 503) {

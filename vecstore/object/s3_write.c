@@ -22,7 +22,7 @@ struct part_job {
     size_t number; // from 1
     enum vs_status status;
     struct vs_error err;
-    char etag[VS_ETAG_SIZE];
+    struct vs_s3_part part;
 };
 
 struct s3_writer {
@@ -44,7 +44,7 @@ static void *run_part(void *arg)
     struct part_job *job = (struct part_job *)arg;
     struct s3_writer *writer = job->writer;
     job->status = vs_s3_upload_part(writer->store, writer->key, writer->upload_id, job->number,
-                                    (struct vs_str){(const char *)job->bytes, job->len}, job->etag,
+                                    (struct vs_str){(const char *)job->bytes, job->len}, &job->part,
                                     &job->err);
     return NULL;
 }
@@ -70,7 +70,7 @@ static enum vs_status join_part(struct s3_writer *writer,
         }
         return job->status;
     }
-    memcpy(writer->parts.etags[job->number - 1], job->etag, VS_ETAG_SIZE);
+    writer->parts.items[job->number - 1] = job->part;
     return VS_OK;
 }
 
@@ -101,11 +101,12 @@ static enum vs_status reserve_part(struct s3_writer *writer, struct vs_error *er
         return VS_OK;
     }
     size_t capacity = parts->capacity == 0 ? 16 : parts->capacity * 2;
-    void *grown = vs_realloc(writer->store->base.env, parts->etags, capacity * VS_ETAG_SIZE);
+    struct vs_s3_part *grown = (struct vs_s3_part *)vs_realloc(
+        writer->store->base.env, parts->items, capacity * sizeof *grown);
     if (grown == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory writing %s", writer->key);
     }
-    parts->etags = (char(*)[VS_ETAG_SIZE])grown;
+    parts->items = grown;
     parts->capacity = capacity;
     return VS_OK;
 }
@@ -241,7 +242,7 @@ static void s3_writer_free(struct vs_writer *base)
         vs_s3_upload_abort(writer->store, writer->key, writer->upload_id);
     }
     vs_buf_clear(&writer->pending);
-    vs_free(env, writer->parts.etags);
+    vs_free(env, writer->parts.items);
     vs_free(env, writer->upload_id);
     vs_free(env, writer->key);
     vs_free(env, writer);

@@ -223,8 +223,10 @@ static enum vs_status read_markup(struct walker *w, struct vs_error *err)
     size_t end = 1;
     while (end < w->rest.len && (quote != '\0' || w->rest.ptr[end] != '>')) {
         char c = w->rest.ptr[end++];
-        if (quote == '\0' ? (c == '"' || c == '\'') : c == quote) {
-            quote = quote == '\0' ? c : '\0';
+        if (quote == '\0' && (c == '"' || c == '\'')) {
+            quote = c;
+        } else if (c == quote) {
+            quote = '\0';
         }
     }
     if (end >= w->rest.len) {

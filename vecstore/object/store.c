@@ -3,6 +3,7 @@
 #include "vecstore/object/store.h"
 
 #include "vecstore/base/checked.h"
+#include "vecstore/base/pool.h"
 #include "vecstore/object/store_internal.h"
 
 #include <inttypes.h>
@@ -43,17 +44,6 @@ static void count_put(struct vs_store *store, size_t n)
     }
 }
 
-char *vs_text_clone(const struct vs_env *env, struct vs_str text)
-{
-    size_t size = 0;
-    char *copy = vs_add_size(text.len, 1, &size) ? (char *)vs_alloc(env, size) : NULL;
-    if (copy != NULL) {
-        memcpy(copy, text.len > 0 ? text.ptr : "", text.len);
-        copy[text.len] = '\0';
-    }
-    return copy;
-}
-
 void vs_store_free(struct vs_store *store)
 {
     if (store != NULL) {
@@ -85,23 +75,6 @@ static enum vs_status read_whole(struct vs_file *file, struct vs_buf *buf, struc
     return VS_OK;
 }
 
-enum vs_status vs_store_get(struct vs_store *store,
-                            const char *key,
-                            struct vs_buf *buf,
-                            struct vs_error *err)
-{
-    struct vs_file *file = NULL;
-    if (store->vtable->get_tagged != NULL) {
-        char etag[VS_ETAG_SIZE];
-        return vs_store_get_tagged(store, key, buf, etag, err); // in one request
-    }
-    VS_TRY(vs_file_open(store, key, &file, err));
-    vs_buf_reset(buf);
-    enum vs_status status = read_whole(file, buf, err);
-    vs_file_close(file);
-    return status;
-}
-
 enum vs_status vs_store_exists(struct vs_store *store,
                                const char *key,
                                bool *exists_out,
@@ -124,6 +97,47 @@ enum vs_status vs_store_exists(struct vs_store *store,
     }
     vs_file_close(file);
     *exists_out = status == VS_OK;
+    return VS_OK;
+}
+
+bool vs_store_is_remote(const struct vs_store *store)
+{
+    return store->counts_itself;
+}
+
+struct search {
+    struct vs_store *store;
+    const char *const *keys;
+    bool found[VS_FIND_KEYS_MAX];
+};
+
+static enum vs_status look_for(void *ctx, size_t index, struct vs_error *err)
+{
+    struct search *search = ctx;
+    return vs_store_exists(search->store, search->keys[index], &search->found[index], err);
+}
+
+enum vs_status vs_store_find_first(struct vs_store *store,
+                                   const char *const *keys,
+                                   size_t count,
+                                   size_t *first_out,
+                                   struct vs_error *err)
+{
+    struct search search = {.store = store, .keys = keys};
+    size_t first = 0;
+    if (count > VS_FIND_KEYS_MAX) {
+        return vs_fail(err, VS_INTERNAL, "too many keys to look for at once");
+    }
+    if (vs_store_is_remote(store)) {
+        VS_TRY(vs_pool_run(store->env, count, count, look_for, &search, err));
+    }
+    while (first < count && !search.found[first]) {
+        if (!vs_store_is_remote(store)) {
+            VS_TRY(look_for(&search, first, err));
+        }
+        first += !search.found[first];
+    }
+    *first_out = first;
     return VS_OK;
 }
 
@@ -188,14 +202,28 @@ enum vs_status vs_store_get_tagged(struct vs_store *store,
                                    char etag_out[VS_ETAG_SIZE],
                                    struct vs_error *err)
 {
+    struct vs_file *file = NULL;
     etag_out[0] = '\0';
-    if (store->vtable->get_tagged == NULL) {
-        return vs_store_get(store, key, buf, err);
+    if (store->vtable->get_tagged != NULL) { // in one request
+        VS_TRY(vs_key_validate(key, err));
+        count_call(store);
+        vs_buf_reset(buf);
+        return store->vtable->get_tagged(store, key, buf, etag_out, err);
     }
-    VS_TRY(vs_key_validate(key, err));
-    count_call(store);
+    VS_TRY(vs_file_open(store, key, &file, err));
     vs_buf_reset(buf);
-    return store->vtable->get_tagged(store, key, buf, etag_out, err);
+    enum vs_status status = read_whole(file, buf, err);
+    vs_file_close(file);
+    return status;
+}
+
+enum vs_status vs_store_get(struct vs_store *store,
+                            const char *key,
+                            struct vs_buf *buf,
+                            struct vs_error *err)
+{
+    char etag[VS_ETAG_SIZE];
+    return vs_store_get_tagged(store, key, buf, etag, err);
 }
 
 enum vs_status vs_store_put_match(struct vs_store *store,

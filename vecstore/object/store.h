@@ -113,7 +113,7 @@ struct vs_store {
     const char *root_uri;   // canonical, no trailing slash: "file:///abs/path", "mem://name"
     const char *root_alias; // another spelling that vs_store_key accepts (symbolic links resolved);
                             // NULL: none
-    bool counts_itself; // requests and bytes, since one call is not one request there
+    bool counts_itself;     // requests and bytes, since one call is not one request there
     _Atomic uint64_t requests, bytes_read, bytes_written;
     _Atomic uint64_t nano_usd; // price of the requests so far, in billionths of a dollar
     _Atomic int writable;      // vs_store_check_writable: 0 not asked, 1 proved
@@ -184,6 +184,17 @@ enum vs_status vs_store_exists(struct vs_store *store,
                                bool *exists_out,
                                struct vs_error *err);
 
+// The first of at most VS_FIND_KEYS_MAX keys that is there, `count` when none is. A store that is
+// far away is asked for all of them at once.
+#define VS_FIND_KEYS_MAX 8
+enum vs_status vs_store_find_first(struct vs_store *store,
+                                   const char *const *keys,
+                                   size_t count,
+                                   size_t *first_out,
+                                   struct vs_error *err);
+// Whether requests travel: it pays to have several under way.
+bool vs_store_is_remote(const struct vs_store *store);
+
 // Makes `to` a copy of `from`, replacing what is there; inside the store where it can do that.
 enum vs_status vs_store_copy(struct vs_store *store,
                              const char *from,
@@ -206,8 +217,8 @@ enum vs_status vs_writer_open(struct vs_store *store,
 
 enum vs_status vs_store_list(
     struct vs_store *store, const char *prefix, vs_list_fn visit, void *ctx, struct vs_error *err);
-// The folders right below `prefix` ("" or ending in '/'), each once, in no promised order; a missing
-// prefix has none. A store without list_folders walks all keys below the prefix.
+// The folders right below `prefix` ("" or ending in '/'), each once, in no promised order; a
+// missing prefix has none. A store without list_folders walks all keys below the prefix.
 enum vs_status vs_store_list_folders(struct vs_store *store,
                                      const char *prefix,
                                      vs_folder_fn visit,
@@ -232,7 +243,9 @@ struct vs_store_counters vs_store_count(const struct vs_store *store);
 
 // A wrapper for tests: calls before every operation of `inner`; the hook may fail it ("enospc at
 // the n-th write") or stop the process. op is "open", "read", "put", "create", "write", "finish",
-// "list", "remove". Takes `inner`.
+// "list", "remove", "exists", "copy" (key: what is made), "check" (vs_store_check_writable; key:
+// the prefix). A whole object that is read is "open" and "read"; of several that are removed each
+// is asked for. Takes `inner`.
 typedef enum vs_status (*vs_store_hook_fn)(void *ctx,
                                            const char *op,
                                            const char *key,

@@ -540,6 +540,10 @@ static enum vs_status open_root(struct vs_store_dir *store,
                        "the warehouse directory %s does not exist: create it or check the path",
                        path);
     }
+    if (failure == ENOTDIR || failure == EEXIST) {
+        return vs_fail(err, VS_INVALID,
+                       "the warehouse %s is no directory, or a part of its path is a file", path);
+    }
     if (failure != 0) {
         return vs_fail_errno(err, failure, "cannot open the warehouse directory %s", path);
     }

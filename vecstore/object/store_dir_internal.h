@@ -52,7 +52,10 @@ enum vs_status vs_dir_list(
     struct vs_store *store, const char *prefix, vs_list_fn visit, void *ctx, struct vs_error *err);
 
 // The list_folders operation of the store.
-enum vs_status vs_dir_list_folders(
-    struct vs_store *store, const char *prefix, vs_folder_fn visit, void *ctx, struct vs_error *err);
+enum vs_status vs_dir_list_folders(struct vs_store *store,
+                                   const char *prefix,
+                                   vs_folder_fn visit,
+                                   void *ctx,
+                                   struct vs_error *err);
 
 #endif

@@ -30,6 +30,11 @@ static enum vs_status ask(const struct vs_store *base,
     return store->hook(store->ctx, op, key, err);
 }
 
+static struct vs_store *inner_of(struct vs_store *base)
+{
+    return ((struct hook_store *)base)->inner;
+}
+
 // ---- files ----
 
 static enum vs_status hook_read(
@@ -62,8 +67,7 @@ static enum vs_status hook_open(struct vs_store *base,
     if (file == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory opening %s", key);
     }
-    enum vs_status status =
-        vs_file_open(((struct hook_store *)base)->inner, key, &file->inner, err);
+    enum vs_status status = vs_file_open(inner_of(base), key, &file->inner, err);
     if (status != VS_OK) {
         vs_free(base->env, file);
         return status;
@@ -119,8 +123,7 @@ static enum vs_status hook_create(struct vs_store *base,
     if (writer == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory creating %s", key);
     }
-    enum vs_status status =
-        vs_writer_open(((struct hook_store *)base)->inner, key, &writer->inner, err);
+    enum vs_status status = vs_writer_open(inner_of(base), key, &writer->inner, err);
     if (status != VS_OK) {
         vs_free(base->env, writer);
         return status;
@@ -140,32 +143,106 @@ static enum vs_status hook_put(struct vs_store *base,
                                struct vs_error *err)
 {
     VS_TRY(ask(base, "put", key, err));
-    return vs_store_put(((struct hook_store *)base)->inner, key, bytes, mode, err);
+    return vs_store_put(inner_of(base), key, bytes, mode, err);
 }
 
 static enum vs_status hook_list(
     struct vs_store *base, const char *prefix, vs_list_fn visit, void *ctx, struct vs_error *err)
 {
     VS_TRY(ask(base, "list", prefix, err));
-    return vs_store_list(((struct hook_store *)base)->inner, prefix, visit, ctx, err);
+    return vs_store_list(inner_of(base), prefix, visit, ctx, err);
 }
 
 static enum vs_status hook_list_folders(
     struct vs_store *base, const char *prefix, vs_folder_fn visit, void *ctx, struct vs_error *err)
 {
     VS_TRY(ask(base, "list", prefix, err));
-    return vs_store_list_folders(((struct hook_store *)base)->inner, prefix, visit, ctx, err);
+    return vs_store_list_folders(inner_of(base), prefix, visit, ctx, err);
 }
 
 static enum vs_status hook_remove(struct vs_store *base, const char *key, struct vs_error *err)
 {
     VS_TRY(ask(base, "remove", key, err));
-    return vs_store_remove(((struct hook_store *)base)->inner, key, err);
+    return vs_store_remove(inner_of(base), key, err);
+}
+
+// As many as the hook lets pass are removed: a failure in the midst leaves the rest.
+static enum vs_status hook_remove_many(struct vs_store *base,
+                                       const char *const *keys,
+                                       size_t count,
+                                       struct vs_error *err)
+{
+    size_t allowed = 0;
+    enum vs_status status = VS_OK;
+    vs_store_count_request(base);
+    while (allowed < count && status == VS_OK) {
+        status = ask(base, "remove", keys[allowed], err);
+        allowed += status == VS_OK;
+    }
+    if (status != VS_OK) { // of the two reasons, the hook's
+        vs_ignore(vs_store_remove_many(inner_of(base), keys, allowed, NULL));
+        return status;
+    }
+    return vs_store_remove_many(inner_of(base), keys, count, err);
+}
+
+// Opened and read, for a hook; as many requests as it is for the store inside.
+static enum vs_status hook_get_tagged(struct vs_store *base,
+                                      const char *key,
+                                      struct vs_buf *buf,
+                                      char etag_out[VS_ETAG_SIZE],
+                                      struct vs_error *err)
+{
+    VS_TRY(ask(base, "open", key, err));
+    VS_TRY(ask(base, "read", key, err));
+    if (inner_of(base)->vtable->get_tagged == NULL) {
+        vs_store_count_request(base);
+    }
+    VS_TRY(vs_store_get_tagged(inner_of(base), key, buf, etag_out, err));
+    vs_store_count_read(base, buf->len);
+    return VS_OK;
+}
+
+static enum vs_status hook_put_match(struct vs_store *base,
+                                     const char *key,
+                                     struct vs_str bytes,
+                                     const char *etag,
+                                     struct vs_error *err)
+{
+    VS_TRY(ask(base, "put", key, err));
+    return vs_store_put_match(inner_of(base), key, bytes, etag, err);
+}
+
+static enum vs_status hook_exists(struct vs_store *base,
+                                  const char *key,
+                                  bool *exists_out,
+                                  struct vs_error *err)
+{
+    VS_TRY(ask(base, "exists", key, err));
+    return vs_store_exists(inner_of(base), key, exists_out, err);
+}
+
+static enum vs_status hook_copy(struct vs_store *base,
+                                const char *from,
+                                const char *to,
+                                struct vs_error *err)
+{
+    vs_store_count_request(base);
+    VS_TRY(ask(base, "copy", to, err));
+    return vs_store_copy(inner_of(base), from, to, err);
+}
+
+static enum vs_status hook_check_writable(struct vs_store *base,
+                                          const char *prefix,
+                                          struct vs_error *err)
+{
+    VS_TRY(ask(base, "check", prefix, err));
+    return vs_store_check_writable(inner_of(base), prefix, err);
 }
 
 static void hook_free(struct vs_store *base)
 {
-    vs_store_free(((struct hook_store *)base)->inner);
+    vs_store_free(inner_of(base));
     vs_free(base->env, base);
 }
 
@@ -175,7 +252,13 @@ static const struct vs_store_vtable hook_store_vtable = {
     .create = hook_create,
     .list = hook_list,
     .remove = hook_remove,
+    .get_tagged = hook_get_tagged,
+    .put_match = hook_put_match,
+    .remove_many = hook_remove_many,
+    .check_writable = hook_check_writable,
     .list_folders = hook_list_folders,
+    .exists = hook_exists,
+    .copy = hook_copy,
     .free = hook_free,
 };
 

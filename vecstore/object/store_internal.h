@@ -5,6 +5,7 @@
 #ifndef VS_OBJECT_STORE_INTERNAL_H
 #define VS_OBJECT_STORE_INTERNAL_H
 
+#include "vecstore/base/text.h"
 #include "vecstore/object/store.h"
 
 #define VS_KEY_SIZE_MAX 1024 // bytes, as in S3
@@ -35,8 +36,5 @@ enum vs_status vs_store_s3_open(const struct vs_env *env,
 void vs_store_count_request(struct vs_store *store);
 void vs_store_count_read(struct vs_store *store, size_t n);
 void vs_store_count_written(struct vs_store *store, size_t n);
-
-// NUL-terminated copy; NULL when out of memory.
-char *vs_text_clone(const struct vs_env *env, struct vs_str text);
 
 #endif

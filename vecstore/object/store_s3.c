@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A store in an S3 bucket: settings, opening, closing. docs/operations/s3.md lists the settings.
+#include "vecstore/object/aws_credentials_internal.h"
 #include "vecstore/object/s3_internal.h"
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MIB ((int64_t)1 << 20)
@@ -183,7 +183,7 @@ static struct vs_str given_endpoint(const struct vs_settings *settings)
     static const char *const names[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
     struct vs_str endpoint = vs_settings_get(settings, "s3.endpoint");
     for (size_t i = 0; endpoint.len == 0 && i < 2; i++) {
-        endpoint = vs_str_from_c(getenv(names[i]));
+        endpoint = vs_aws_variable(names[i]);
     }
     return endpoint;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "vecstore/base/text.h"
 #include "vecstore/object/http_client.h"
 
 static bool is_unreserved(uint8_t c)
@@ -27,6 +28,26 @@ enum vs_status vs_url_encode(struct vs_str text,
             out->len = start; // nothing half-encoded is left behind
             return status;
         }
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_url_decode(struct vs_str text,
+                             bool plus_is_blank,
+                             struct vs_buf *out,
+                             struct vs_error *err)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        int high = c == '%' && text.len - i > 2 ? vs_hex_value(text.ptr[i + 1]) : -1;
+        int low = high >= 0 ? vs_hex_value(text.ptr[i + 2]) : -1;
+        if (low >= 0) {
+            c = (char)(high * 16 + low);
+            i += 2;
+        } else if (c == '+' && plus_is_blank) {
+            c = ' ';
+        }
+        VS_TRY(vs_buf_append_byte(out, (uint8_t)c, err));
     }
     return VS_OK;
 }
