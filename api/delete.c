@@ -1,26 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/db.h"
+#include "api/filter_rows.h"
 #include "api/id_texts.h"
-#include "ingest/write_job.h"
 #include "vecstore/iceberg/contract.h"
-
-struct filter_delete {
-    struct vs_db *db;
-    struct vs_match match;
-    const struct vs_op *op;
-};
-
-static enum vs_status find_matching(void *ctx,
-                                    const struct vs_table_metadata *base,
-                                    struct vs_arena *arena,
-                                    struct vs_position_delete **rows_out,
-                                    size_t *count_out,
-                                    struct vs_error *err)
-{
-    struct filter_delete *delete = ctx;
-    return vs_engine_match(delete->db->engine, base, &delete->match, delete->op, arena, rows_out,
-                           count_out, err);
-}
 
 static enum vs_status report_delete(const char *table,
                                     const struct vs_delete_result *result,
@@ -45,7 +27,8 @@ static enum vs_status delete_ids(struct vs_db *db,
 {
     struct vs_table *table = NULL;
     struct vs_id_set *ids = NULL;
-    struct vs_delete_job job = {.table = options->table, .op = options->op};
+    struct vs_delete_job job = {
+        .table = options->table, .op = options->op, .branch = options->branch};
     VS_TRY(vs_catalog_load(db->catalog, options->table, &table, err));
     enum vs_status status =
         vs_id_texts_parse(db->env, table, options->ids, options->id_count, &ids, err);
@@ -63,15 +46,18 @@ static enum vs_status delete_matching(struct vs_db *db,
                                       struct vs_delete_result *result_out,
                                       struct vs_error *err)
 {
-    struct filter_delete delete = {
-        .db = db,
+    struct vs_filter_rows rows = {
+        .engine = db->engine,
         .match = {.filter = options->filter, .filter_json = options->filter_json},
         .op = options->op};
-    struct vs_delete_job job = {
-        .table = options->table, .find = find_matching, .find_ctx = &delete, .op = options->op};
+    struct vs_delete_job job = {.table = options->table,
+                                .find = vs_filter_rows_find,
+                                .find_ctx = &rows,
+                                .op = options->op,
+                                .branch = options->branch};
     struct vs_table *table = NULL;
     VS_TRY(vs_catalog_load(db->catalog, options->table, &table, err));
-    delete.match.store = table->store;
+    rows.match.store = table->store;
     vs_table_release(table);
     return vs_delete_job_run(db->catalog, &job, result_out, err);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // vs_db_ingest and vs_db_insert: from files or request bodies to one commit.
+#include "api/filter_rows.h"
 #include "api/ingest_feed.h"
 #include "api/table_create.h"
 #include "vecstore/iceberg/contract.h"
@@ -272,6 +273,10 @@ static enum vs_status write_rows(struct ingest *ingest,
                                  struct vs_write_result *result_out,
                                  struct vs_error *err)
 {
+    const char *overwrite = ingest->options->overwrite;
+    struct vs_filter_rows rows = {.engine = ingest->db->engine,
+                                  .match = {.filter = overwrite, .store = ingest->table->store},
+                                  .op = ingest->options->op};
     struct vs_write_job job = {
         .table = ingest->options->table,
         .loaded = ingest->table,
@@ -281,7 +286,13 @@ static enum vs_status write_rows(struct ingest *ingest,
         .quarantine = ingest->options->quarantine,
         .thread_count = ingest->db->thread_count,
         .op = ingest->options->op,
+        .branch = ingest->options->branch,
+        .everything = overwrite != NULL && strcmp(overwrite, "*") == 0,
     };
+    if (overwrite != NULL && !job.everything) {
+        job.find = vs_filter_rows_find;
+        job.find_ctx = &rows;
+    }
     return vs_write_job_run(ingest->db->catalog, &job, result_out, err);
 }
 

@@ -31,6 +31,23 @@ static void report_summary(struct vs_json_writer *w,
     }
 }
 
+static uint64_t summary_number(const struct vs_snapshot *snapshot, const char *key)
+{
+    uint64_t value = 0;
+    struct vs_str text = summary_value(snapshot, key);
+    return text.ptr != NULL && vs_parse_u64(text, &value, NULL) == VS_OK ? value : 0;
+}
+
+// Rows of files that left, and rows newly hidden in files that stay. A rewrite deletes none.
+static uint64_t deleted_rows(const struct vs_snapshot *snapshot)
+{
+    uint64_t gone = summary_number(snapshot, "deleted-records") +
+                    summary_number(snapshot, "added-position-deletes");
+    uint64_t before = summary_number(snapshot, "removed-position-deletes");
+    bool rewrites = vs_str_equal_c(summary_value(snapshot, "operation"), "replace");
+    return rewrites || gone < before ? 0 : gone - before;
+}
+
 static const struct vs_snapshot *current_snapshot(const struct vs_table *table)
 {
     return vs_table_snapshot(table->metadata, table->metadata->current_snapshot_id);
@@ -251,7 +268,7 @@ static void report_snapshot(struct vs_json_writer *w,
     vs_report_time(w, "timestamp", snapshot->timestamp_ms);
     vs_report_str(w, "operation", operation.ptr != NULL ? operation : VS_STR("unknown"));
     report_summary(w, "added_rows", snapshot, "added-records");
-    report_summary(w, "deleted_rows", snapshot, "added-position-deletes");
+    vs_report_u64(w, "deleted_rows", deleted_rows(snapshot));
     report_summary(w, "total_rows", snapshot, "total-records");
     vs_report_bool(w, "current", current);
     vs_jw_object_end(w);

@@ -198,7 +198,7 @@ struct vs_expire_options {
     bool dry_run;
     const struct vs_op *op;
 };
-// {"table","expired":[ids],"removed":{"data_files","delete_files","manifests","manifest_lists","statistics_files","bytes"},"dry_run"}
+// {"table","expired":[ids],"dropped_refs":N,"removed":{"data_files","delete_files","manifests","manifest_lists","statistics_files","metadata_files","bytes"},"dry_run"}
 enum vs_status vs_db_expire(struct vs_db *db,
                             const struct vs_expire_options *options,
                             struct vs_buf *report,

@@ -2,6 +2,7 @@
 #include "index/descriptor.h"
 
 #include "index/index_format.h"
+#include "index/index_moved.h"
 #include "vecstore/base/checked.h"
 #include "vecstore/base/json.h"
 
@@ -474,10 +475,10 @@ static enum vs_status decode_head(struct decoder *x, const struct vs_json *root)
                        VS_STR_ARG(format), VS_INDEX_FORMAT_NAME);
     }
     VS_TRY(vs_json_need_i64(root, "version", x->what, &version, x->err));
-    if (version != VS_INDEX_FORMAT_VERSION) {
+    if (version != VS_INDEX_FORMAT_VERSION && version != VS_INDEX_MOVED_VERSION) {
         return vs_fail(x->err, VS_UNSUPPORTED,
                        "%s: index format version %" PRId64
-                       "; this program reads version 1: update it or rebuild the index",
+                       "; this program reads versions 1 and 2: update it or rebuild the index",
                        x->what, version);
     }
     const struct vs_json *features = vs_json_get(root, "required-features");
@@ -493,7 +494,7 @@ static enum vs_status decode_head(struct decoder *x, const struct vs_json *root)
     VS_TRY(vs_json_need_i64(root, "sequence-number", x->what, &x->d->sequence_number, x->err));
     VS_TRY(vs_json_need_i64(root, "created-ms", x->what, &x->d->info.created_ms, x->err));
     VS_TRY(need_range(x, root, "id-field", -1, INT32_MAX, &id_field));
-    x->d->info.format_version = VS_INDEX_FORMAT_VERSION;
+    x->d->info.format_version = (int)version;
     x->d->info.id_field_id = (int32_t)id_field;
     return VS_OK;
 }
@@ -521,6 +522,9 @@ static enum vs_status decode_root(struct decoder *x, const struct vs_json *root)
     VS_TRY(decode_segments(x, root));
     VS_TRY(decode_blobs(x, root));
     VS_TRY(decode_build(x, root));
+    if (x->d->info.format_version == VS_INDEX_MOVED_VERSION) {
+        VS_TRY(vs_moved_files_decode(root, x->what, x->arena, &x->d->info, x->err));
+    }
     if (x->d->info.id_field_id >= 0 &&
         vs_descriptor_field(x->d, x->d->info.id_field_id) == SIZE_MAX) {
         return vs_fail(x->err, VS_CORRUPT, "%s: the id field %" PRId32 " is not stored", x->what,

@@ -65,6 +65,8 @@ enum vs_status vs_descriptor_decode(const struct vs_env *env,
                                     struct vs_descriptor *descriptor_out,
                                     struct vs_error *err);
 
+// The runs of moved files are in a blob of their own (index_moved.h): decode leaves them NULL.
+
 // NULL when absent.
 const struct vs_blob_entry *vs_descriptor_blob(const struct vs_descriptor *descriptor,
                                                const char *type,

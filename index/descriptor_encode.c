@@ -149,6 +149,22 @@ static void encode_segment(struct vs_json_writer *w, const struct vs_descriptor 
     vs_jw_object_end(w);
 }
 
+static void encode_moved(struct vs_json_writer *w, const struct vs_descriptor *d)
+{
+    vs_jw_key(w, "moved");
+    vs_jw_array_begin(w);
+    for (size_t i = 0; i < d->info.moved_count; i++) {
+        const struct vs_index_moved_file *file = &d->info.moved[i];
+        vs_jw_object_begin(w);
+        key_str(w, "path", file->path);
+        key_i64(w, "rows", (int64_t)file->row_count);
+        key_i64(w, "sequence-number", file->sequence_number);
+        key_i64(w, "runs", (int64_t)file->run_count);
+        vs_jw_object_end(w);
+    }
+    vs_jw_array_end(w);
+}
+
 static void encode_blobs(struct vs_json_writer *w, const struct vs_descriptor *d)
 {
     vs_jw_key(w, "blobs");
@@ -183,7 +199,8 @@ enum vs_status vs_descriptor_encode(const struct vs_descriptor *d,
     vs_json_writer_init(w, out, false);
     vs_jw_object_begin(w);
     key_str(w, "format", VS_STR(VS_INDEX_FORMAT_NAME));
-    key_i64(w, "version", VS_INDEX_FORMAT_VERSION);
+    key_i64(w, "version",
+            d->info.moved_count > 0 ? VS_INDEX_MOVED_VERSION : VS_INDEX_FORMAT_VERSION);
     vs_jw_key(w, "required-features");
     vs_jw_array_begin(w);
     vs_jw_array_end(w);
@@ -201,6 +218,9 @@ enum vs_status vs_descriptor_encode(const struct vs_descriptor *d,
         encode_segment(w, d, s);
     }
     vs_jw_array_end(w);
+    if (d->info.moved_count > 0) {
+        encode_moved(w, d);
+    }
     encode_blobs(w, d);
     vs_jw_key(w, "build");
     if (d->info.build_json.len > 0) {

@@ -29,6 +29,21 @@ struct vs_index_file_ref {
     uint64_t first_row; // in the segment
 };
 
+// Positions of a data file that are rows of a segment, one after the other.
+struct vs_index_run {
+    uint32_t segment, first_row;
+    uint32_t position, count; // in the data file
+};
+
+// A data file that was written anew from rows of the segments (format version 2).
+struct vs_index_moved_file {
+    struct vs_str path;
+    uint64_t row_count;
+    int64_t sequence_number;
+    size_t run_count;
+    const struct vs_index_run *runs; // by position; they cover the file
+};
+
 // One measured point: on the sample of held-out queries, (nprobe, rerank) gave this mean recall@k.
 struct vs_recall_point {
     uint32_t k, nprobe, rerank;
@@ -63,6 +78,8 @@ struct vs_index_info {
     int64_t created_ms;
     size_t segment_count;
     const struct vs_index_segment *segments;
+    size_t moved_count; // no row of a segment belongs to two of them
+    const struct vs_index_moved_file *moved;
     size_t column_count;
     const struct vs_index_column *columns;
     size_t field_count;

@@ -34,9 +34,11 @@
 #define VS_BLOB_ATTRS "vecstore-attrs-v1"
 #define VS_BLOB_PAYLOAD "vecstore-payload-v1"
 #define VS_BLOB_IDS "vecstore-ids-v1"
+#define VS_BLOB_MOVED "vecstore-moved-v1"
 
 #define VS_INDEX_FORMAT_NAME "vecstore-index"
-#define VS_INDEX_FORMAT_VERSION 1
+#define VS_INDEX_FORMAT_VERSION 1 // of descriptors without moved files, and of every section
+#define VS_INDEX_MOVED_VERSION 2  // of descriptors with moved files
 #define VS_SECTION_HEADER_SIZE 64
 #define VS_LIST_RECORD_SIZE 64
 #define VS_ROW_FACT_SIZE 16
@@ -50,6 +52,7 @@
 #define VS_INDEX_MAX_COLUMNS 64
 #define VS_INDEX_MAX_SEGMENTS 1024
 #define VS_INDEX_MAX_FILES (1u << 20)
+#define VS_INDEX_MAX_RUNS (1u << 26)
 #define VS_INDEX_MAX_FIELDS 4096
 #define VS_INDEX_MAX_BLOBS 8192
 #define VS_INDEX_MAX_DESCRIPTOR (256u << 20)
@@ -60,7 +63,8 @@ enum vs_section {
     VS_SECTION_HOT = 0,
     VS_SECTION_LISTS = 1,
     VS_SECTION_ROWS = 2,
-    VS_SECTION_VECTORS = 3
+    VS_SECTION_VECTORS = 3,
+    VS_SECTION_MOVED = 4
 };
 
 struct vs_section_header {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/index_internal.h"
+#include "index/index_moved.h"
 #include "vecstore/base/checked.h"
 #include "vecstore/base/crc32c.h"
 #include "vecstore/base/pool.h"
@@ -125,6 +126,26 @@ static enum vs_status check_blobs(const struct vs_puffin *puffin,
     return VS_OK;
 }
 
+static enum vs_status read_moved(const struct vs_env *env,
+                                 struct vs_file *file,
+                                 struct vs_arena *arena,
+                                 struct vs_descriptor *descriptor,
+                                 struct vs_error *err)
+{
+    const struct vs_blob_entry *blob = vs_descriptor_blob(descriptor, VS_BLOB_MOVED, -1, -1);
+    if (blob == NULL) {
+        return vs_fail(err, VS_CORRUPT, "%s: version 2 without a %s blob", file->name,
+                       VS_BLOB_MOVED);
+    }
+    uint8_t *bytes = NULL;
+    VS_TRY(vs_index_blob_read(env, file, blob, &bytes, err));
+    struct vs_str view = {(const char *)bytes, (size_t)blob->length};
+    enum vs_status status =
+        vs_moved_runs_decode(env, view, file->name, arena, &descriptor->info, err);
+    vs_free(env, bytes);
+    return status;
+}
+
 enum vs_status vs_index_describe(const struct vs_env *env,
                                  struct vs_file *file,
                                  struct vs_arena *arena,
@@ -160,6 +181,9 @@ enum vs_status vs_index_describe(const struct vs_env *env,
     }
     if (status == VS_OK) {
         status = check_blobs(&puffin, descriptor_out, file->name, err);
+    }
+    if (status == VS_OK && descriptor_out->info.format_version == VS_INDEX_MOVED_VERSION) {
+        status = read_moved(env, file, arena, descriptor_out, err);
     }
     vs_free(env, text);
     if (status != VS_OK) {

@@ -3,6 +3,7 @@
 
 #include "ingest/partition_split.h"
 #include "vecstore/format/parquet_write.h"
+#include "vecstore/iceberg/scan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,9 @@ struct vs_batch_writer {
     struct vs_store *store;
     const struct vs_table_metadata *metadata;
     const struct vs_schema *schema;
+    struct vs_schema columns; // of the batches and files: the schema, and row lineage
+    vs_rows_placed_fn placed;
+    void *placed_ctx;
     struct vs_arena arena;
     uint64_t target_bytes, finished_bytes;
     size_t thread_count;
@@ -43,11 +47,20 @@ struct vs_batch_writer {
     size_t file_count, capacity;
 };
 
-static uint64_t target_of(const struct vs_table_metadata *metadata,
-                          const struct vs_batch_write_options *options)
+void vs_row_lineage_fields(struct vs_field fields_out[2])
 {
-    if (options->target_file_bytes != 0) {
-        return options->target_file_bytes;
+    fields_out[0] = (struct vs_field){
+        .id = VS_ROW_ID_FIELD, .name = VS_STR("_row_id"), .kind = VS_KIND_LONG, .element_id = -1};
+    fields_out[1] = (struct vs_field){.id = VS_ROW_SEQUENCE_FIELD,
+                                      .name = VS_STR("_last_updated_sequence_number"),
+                                      .kind = VS_KIND_LONG,
+                                      .element_id = -1};
+}
+
+uint64_t vs_batch_target_bytes(const struct vs_table_metadata *metadata, uint64_t target_file_bytes)
+{
+    if (target_file_bytes != 0) {
+        return target_file_bytes;
     }
     uint64_t bytes = 0;
     struct vs_str text = vs_table_property(metadata, "write.target-file-size-bytes");
@@ -100,12 +113,36 @@ static enum vs_status choose_folder(struct vs_batch_writer *writer, struct vs_er
                : vs_fail(err, VS_NO_MEMORY, "out of memory for a data file writer");
 }
 
-static enum vs_status open_inner(struct vs_batch_writer *writer, struct vs_error *err)
+static enum vs_status choose_columns(struct vs_batch_writer *writer,
+                                     bool row_lineage,
+                                     struct vs_error *err)
 {
+    const struct vs_schema *schema = writer->schema;
+    writer->columns = *schema;
+    if (!row_lineage) {
+        return VS_OK;
+    }
+    struct vs_field *fields =
+        vs_arena_alloc_array(&writer->arena, schema->field_count + 2, sizeof *fields);
+    if (fields == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "out of memory for a data file writer");
+    }
+    memcpy(fields, schema->fields, schema->field_count * sizeof *fields);
+    vs_row_lineage_fields(fields + schema->field_count);
+    writer->columns.fields = fields;
+    writer->columns.field_count = schema->field_count + 2;
+    return VS_OK;
+}
+
+static enum vs_status open_inner(struct vs_batch_writer *writer,
+                                 bool row_lineage,
+                                 struct vs_error *err)
+{
+    VS_TRY(choose_columns(writer, row_lineage, err));
     VS_TRY(choose_folder(writer, err));
     VS_TRY(vs_partition_split_init(&writer->split, writer->env, writer->metadata, err));
-    return vs_batch_init(&writer->part, writer->env, writer->schema->fields,
-                         writer->schema->field_count, err);
+    return vs_batch_init(&writer->part, writer->env, writer->columns.fields,
+                         writer->columns.field_count, err);
 }
 
 enum vs_status vs_batch_writer_open(const struct vs_env *env,
@@ -123,11 +160,13 @@ enum vs_status vs_batch_writer_open(const struct vs_env *env,
     writer->store = store;
     writer->metadata = metadata;
     writer->schema = vs_table_current_schema(metadata);
-    writer->target_bytes = target_of(metadata, options);
+    writer->target_bytes = vs_batch_target_bytes(metadata, options->target_file_bytes);
+    writer->placed = options->placed;
+    writer->placed_ctx = options->placed_ctx;
     writer->thread_count = options->thread_count;
     writer->uuid = vs_uuid_new_v4(env);
     vs_arena_init(&writer->arena, env, 0);
-    enum vs_status status = open_inner(writer, err);
+    enum vs_status status = open_inner(writer, options->row_lineage, err);
     if (status != VS_OK) {
         vs_batch_writer_free(writer, true);
         return status;
@@ -221,8 +260,8 @@ static enum vs_status begin_file(struct vs_batch_writer *writer,
             options.schema_json = writer->metadata->schema_json[i];
         }
     }
-    return vs_parquet_writer_open(writer->env, file->out, writer->schema, &options, &file->parquet,
-                                  err);
+    return vs_parquet_writer_open(writer->env, file->out, &writer->columns, &options,
+                                  &file->parquet, err);
 }
 
 static void close_file(struct open_file *file)
@@ -238,7 +277,8 @@ static enum vs_status store_file(struct vs_batch_writer *writer,
                                  struct vs_error *err)
 {
     struct vs_error inner = {0};
-    enum vs_status status = vs_writer_finish(file->out, VS_PUT_IF_ABSENT, &inner);
+    // The name is ours alone: a plain put, which a store may send again when an answer is lost.
+    enum vs_status status = vs_writer_finish(file->out, VS_PUT_ANY, &inner);
     if (status != VS_UNKNOWN) {
         return status == VS_OK ? VS_OK : vs_fail(err, status, "%s", inner.message);
     }
@@ -246,6 +286,22 @@ static enum vs_status store_file(struct vs_batch_writer *writer,
     return vs_fail(err, VS_UNAVAILABLE,
                    "data file %s may not be safely stored (%s); nothing was committed, try again",
                    file->key, inner.message);
+}
+
+// Bounds of columns that no schema has would only confuse readers.
+static void drop_lineage_bounds(struct vs_data_file *file)
+{
+    struct vs_int_bytes *lists[2] = {file->lower_bounds, file->upper_bounds};
+    size_t *counts[2] = {&file->lower_count, &file->upper_count};
+    for (size_t l = 0; l < 2; l++) {
+        size_t n = 0;
+        for (size_t i = 0; i < *counts[l]; i++) {
+            if (lists[l][i].key != VS_ROW_ID_FIELD && lists[l][i].key != VS_ROW_SEQUENCE_FIELD) {
+                lists[l][n++] = lists[l][i];
+            }
+        }
+        *counts[l] = n;
+    }
 }
 
 static enum vs_status record_file(struct vs_batch_writer *writer,
@@ -261,6 +317,7 @@ static enum vs_status record_file(struct vs_batch_writer *writer,
     writer->file_count++; // from here on free() removes it
     writer->finished_bytes += info->file_size;
     VS_TRY(vs_data_file_from_parquet(&writer->arena, VS_CONTENT_DATA, open->uri, info, file, err));
+    drop_lineage_bounds(file);
     file->spec_id = spec->spec_id;
     file->has_partition = spec->field_count > 0;
     file->partition_count = spec->field_count;
@@ -315,15 +372,20 @@ static enum vs_status open_for(struct vs_batch_writer *writer,
     return VS_OK;
 }
 
+// rows: which of the caller's batch these are; NULL: all of them.
 static enum vs_status write_part(struct vs_batch_writer *writer,
                                  size_t partition,
                                  const struct vs_batch *batch,
+                                 const uint32_t *rows,
                                  struct vs_error *err)
 {
     struct open_file *file;
     VS_TRY(open_for(writer, partition, &file, err));
     file->used_at = ++writer->clock;
     VS_TRY(vs_parquet_writer_write(file->parquet, batch, err));
+    if (writer->placed != NULL) {
+        VS_TRY(writer->placed(writer->placed_ctx, file->uri, rows, batch->row_count, err));
+    }
     if (vs_parquet_writer_bytes(file->parquet) >= writer->target_bytes) {
         return end_file(writer, file, err);
     }
@@ -354,12 +416,13 @@ enum vs_status vs_batch_writer_write(struct vs_batch_writer *writer,
     }
     VS_TRY(vs_partition_split_batch(split, batch, err));
     if (split->touched_count == 1) {
-        return write_part(writer, split->touched[0], batch, err);
+        return write_part(writer, split->touched[0], batch, NULL, err);
     }
     for (size_t i = 0; i < split->touched_count; i++) {
         size_t index = split->touched[i];
         VS_TRY(gather_part(writer, &split->partitions[index], batch, err));
-        VS_TRY(write_part(writer, index, &writer->part, err));
+        VS_TRY(write_part(writer, index, &writer->part,
+                          split->rows + split->partitions[index].first, err));
     }
     return VS_OK;
 }

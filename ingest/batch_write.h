@@ -19,10 +19,24 @@
 
 struct vs_batch_writer;
 
+// Told after rows of the batch at hand were written to the file `uri` (the same pointer in every
+// call for a file), in this order; rows NULL: all of the batch.
+typedef enum vs_status (*vs_rows_placed_fn)(
+    void *ctx, struct vs_str uri, const uint32_t *rows, size_t count, struct vs_error *err);
+
 struct vs_batch_write_options {
     uint64_t target_file_bytes; // 0: table property write.target-file-size-bytes, else 512 MiB
     size_t thread_count;
+    bool row_lineage; // batches have two more columns (vs_row_lineage_fields), stored in the files
+    vs_rows_placed_fn placed; // may be NULL
+    void *placed_ctx;
 };
+
+// _row_id and _last_updated_sequence_number.
+void vs_row_lineage_fields(struct vs_field fields_out[2]);
+// target_file_bytes, else what the table's properties say, else 512 MiB.
+uint64_t vs_batch_target_bytes(const struct vs_table_metadata *metadata,
+                               uint64_t target_file_bytes);
 
 enum vs_status vs_batch_writer_open(const struct vs_env *env,
                                     struct vs_store *store,

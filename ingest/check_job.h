@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Reads and verifies everything that a table's newest snapshot refers to; changes nothing. Problems
- * are reported by object, the first 100 in full.
+ * Reads and verifies what a table refers to; changes nothing: manifest lists and manifests of all
+ * snapshots and the length of all files that they name; data files, delete files and index of the
+ * newest snapshot in full, and that no id stands in two live rows (of the first 2^26). Problems are
+ * reported by object, the first 100 in full.
  */
 #ifndef VS_INGEST_CHECK_JOB_H
 #define VS_INGEST_CHECK_JOB_H

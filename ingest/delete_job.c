@@ -33,6 +33,7 @@ enum vs_status vs_delete_job_run(struct vs_catalog *catalog,
     change.find = job->find;
     change.find_ctx = job->find_ctx;
     change.op = job->op;
+    change.branch = job->branch;
     enum vs_status status = commit_deletes(catalog, job, &change, &result, &reason);
     uint64_t found_ids = change.distinct_ids;
     bool nothing_left = change.nothing_left;

@@ -162,7 +162,7 @@ static enum vs_status write_file(struct build *build,
         status = vs_index_build(build->env, &build->params, &source, out, result_out, err);
     }
     if (status == VS_OK) {
-        status = vs_status_definite(vs_writer_finish(out, VS_PUT_IF_ABSENT, err), err);
+        status = vs_status_definite(vs_writer_finish(out, VS_PUT_ANY, err), err);
     }
     vs_writer_free(out);
     vs_table_rows_close(rows);

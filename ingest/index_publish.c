@@ -9,9 +9,7 @@
 
 struct publication {
     const struct vs_index_publish *publish;
-    struct vs_statistics statistics;
-    char file_size[24], footer_size[24];
-    struct vs_pair properties[4];
+    struct vs_index_pointer pointer;
 };
 
 // The newest snapshot is the best place, since that is where other engines keep statistics from
@@ -30,15 +28,38 @@ static enum vs_status choose_snapshot(void *ctx,
     const struct vs_statistics *newest = vs_table_statistics(base, base->current_snapshot_id);
     bool free_or_ours =
         newest == NULL || vs_str_ends_with(newest->path, VS_STR(VS_INDEX_FILE_SUFFIX));
-    publication->statistics.snapshot_id = free_or_ours ? base->current_snapshot_id : built;
-    if (vs_table_snapshot(base, publication->statistics.snapshot_id) == NULL) {
+    publication->pointer.statistics.snapshot_id = free_or_ours ? base->current_snapshot_id : built;
+    if (vs_table_snapshot(base, publication->pointer.statistics.snapshot_id) == NULL) {
         return vs_fail(
             err, VS_CONFLICT,
             "snapshot %lld, which was indexed, has been expired meanwhile; build the index again",
             (long long)built);
     }
-    intent->statistics = &publication->statistics;
+    intent->statistics = &publication->pointer.statistics;
     return VS_OK;
+}
+
+void vs_index_pointer_set(struct vs_index_pointer *pointer,
+                          struct vs_str uri,
+                          const char *index_uuid,
+                          uint64_t file_size,
+                          uint64_t footer_size)
+{
+    *pointer = (struct vs_index_pointer){.statistics = {.snapshot_id = VS_NO_SNAPSHOT,
+                                                        .path = uri,
+                                                        .file_size = file_size,
+                                                        .footer_size = footer_size,
+                                                        .blob_metadata_json = VS_STR("[]")}};
+    snprintf(pointer->file_size, sizeof pointer->file_size, "%llu", (unsigned long long)file_size);
+    snprintf(pointer->footer_size, sizeof pointer->footer_size, "%llu",
+             (unsigned long long)footer_size);
+    pointer->properties[0] = (struct vs_pair){VS_STR(VS_PROPERTY_INDEX_PATH), uri};
+    pointer->properties[1] =
+        (struct vs_pair){VS_STR(VS_PROPERTY_INDEX_FILE_SIZE), vs_str_from_c(pointer->file_size)};
+    pointer->properties[2] = (struct vs_pair){VS_STR(VS_PROPERTY_INDEX_FOOTER_SIZE),
+                                              vs_str_from_c(pointer->footer_size)};
+    pointer->properties[3] =
+        (struct vs_pair){VS_STR(VS_PROPERTY_INDEX_UUID), vs_str_from_c(index_uuid)};
 }
 
 enum vs_status vs_index_publish(struct vs_catalog *catalog,
@@ -47,26 +68,13 @@ enum vs_status vs_index_publish(struct vs_catalog *catalog,
                                 struct vs_error *err)
 {
     struct publication publication = {.publish = publish};
-    publication.statistics = (struct vs_statistics){
-        .path = publish->uri,
-        .file_size = publish->file_size,
-        .footer_size = publish->footer_size,
-        .blob_metadata_json =
-            publish->blob_metadata_json.len > 0 ? publish->blob_metadata_json : VS_STR("[]"),
-    };
-    snprintf(publication.file_size, sizeof publication.file_size, "%llu",
-             (unsigned long long)publish->file_size);
-    snprintf(publication.footer_size, sizeof publication.footer_size, "%llu",
-             (unsigned long long)publish->footer_size);
-    publication.properties[0] = (struct vs_pair){VS_STR(VS_PROPERTY_INDEX_PATH), publish->uri};
-    publication.properties[1] =
-        (struct vs_pair){VS_STR(VS_PROPERTY_INDEX_FILE_SIZE), vs_str_from_c(publication.file_size)};
-    publication.properties[2] = (struct vs_pair){VS_STR(VS_PROPERTY_INDEX_FOOTER_SIZE),
-                                                 vs_str_from_c(publication.footer_size)};
-    publication.properties[3] =
-        (struct vs_pair){VS_STR(VS_PROPERTY_INDEX_UUID), vs_str_from_c(publish->index_uuid)};
+    vs_index_pointer_set(&publication.pointer, publish->uri, publish->index_uuid,
+                         publish->file_size, publish->footer_size);
+    if (publish->blob_metadata_json.len > 0) {
+        publication.pointer.statistics.blob_metadata_json = publish->blob_metadata_json;
+    }
     struct vs_intent intent = {
-        .set_properties = publication.properties,
+        .set_properties = publication.pointer.properties,
         .set_property_count = 4,
         .rebase = choose_snapshot,
         .rebase_ctx = &publication,

@@ -10,6 +10,20 @@
 #include "vecstore/catalog/catalog.h"
 #include "vecstore/iceberg/stats_file.h"
 
+// The pointer as a commit takes it (struct vs_intent).
+struct vs_index_pointer {
+    struct vs_statistics statistics; // without a snapshot id
+    struct vs_pair properties[4];
+    char file_size[24], footer_size[24];
+};
+
+// uri and index_uuid are borrowed; the pointer must not be moved afterwards.
+void vs_index_pointer_set(struct vs_index_pointer *pointer,
+                          struct vs_str uri,
+                          const char *index_uuid,
+                          uint64_t file_size,
+                          uint64_t footer_size);
+
 struct vs_index_publish {
     const char *table;
     struct vs_uuid table_uuid; // of the table that was indexed

@@ -206,41 +206,42 @@ static enum vs_status move_result(struct search *search,
     return VS_OK;
 }
 
-enum vs_status vs_locate_ids(const struct vs_env *env,
-                             struct vs_store *store,
-                             const struct vs_table_metadata *base,
-                             const struct vs_id_set *ids,
-                             const struct vs_op *op,
+enum vs_status vs_locate_ids(const struct vs_locate *locate,
                              struct vs_arena *arena,
                              struct vs_located *located_out,
                              struct vs_error *err)
 {
-    const struct vs_schema *schema = vs_table_current_schema(base);
+    const struct vs_schema *schema = vs_table_current_schema(locate->base);
     size_t id_field = vs_schema_identifier(schema);
     if (id_field == SIZE_MAX) {
         return vs_fail(
             err, VS_INVALID,
             "the table has no id column (identifier field), so rows cannot be named by id");
     }
-    struct search search = {.env = env,
-                            .store = store,
-                            .base = base,
-                            .ids = ids,
-                            .op = op,
+    struct search search = {.env = locate->env,
+                            .store = locate->store,
+                            .base = locate->base,
+                            .ids = locate->ids,
+                            .op = locate->op,
                             .id_field = schema->fields[id_field]};
     struct vs_scan_plan *plan = NULL;
-    vs_buf_init(&search.rows, env, SIZE_MAX);
-    vs_buf_init(&search.index, env, SIZE_MAX);
-    vs_buf_init(&search.seen, env, SIZE_MAX);
-    enum vs_status status = vs_buf_append_zeros(&search.seen, vs_id_set_count(ids), err);
+    vs_buf_init(&search.rows, search.env, SIZE_MAX);
+    vs_buf_init(&search.index, search.env, SIZE_MAX);
+    vs_buf_init(&search.seen, search.env, SIZE_MAX);
+    enum vs_status status = vs_buf_append_zeros(&search.seen, vs_id_set_count(locate->ids), err);
     if (status == VS_OK) {
-        status = vs_scan_plan_make(env, store, base, base->current_snapshot_id, &plan, err);
+        status = vs_scan_plan_make(search.env, search.store, search.base, locate->snapshot_id,
+                                   &plan, err);
     }
     if (status == VS_OK) {
         status = search_plan(&search, plan, arena, err);
     }
     if (status == VS_OK) {
         status = move_result(&search, arena, located_out, err);
+    }
+    if (status == VS_OK && locate->plan_out != NULL) {
+        *locate->plan_out = plan;
+        plan = NULL;
     }
     vs_scan_plan_free(plan);
     vs_buf_clear(&search.rows);

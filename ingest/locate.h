@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Finds the live rows of a table's newest snapshot that carry given ids: what upserts and deletes
+ * Finds the live rows of a snapshot that carry given ids: what upserts and deletes
  * by id remove, and what an insert must not repeat.
  *
  * Reads the id column only, and only of files whose id bounds meet the ids asked for. Threads: pure
@@ -20,11 +20,17 @@ struct vs_located {
     size_t distinct_ids; // how many of the ids were found
 };
 
-enum vs_status vs_locate_ids(const struct vs_env *env,
-                             struct vs_store *store,
-                             const struct vs_table_metadata *base,
-                             const struct vs_id_set *ids,
-                             const struct vs_op *op,
+struct vs_locate {
+    const struct vs_env *env;
+    struct vs_store *store;
+    const struct vs_table_metadata *base;
+    int64_t snapshot_id; // in which the rows live; VS_NO_SNAPSHOT: none does
+    const struct vs_id_set *ids;
+    const struct vs_op *op;
+    struct vs_scan_plan **plan_out; // NULL: the plan is not wanted; else the caller frees it
+};
+
+enum vs_status vs_locate_ids(const struct vs_locate *locate,
                              struct vs_arena *arena,
                              struct vs_located *located_out,
                              struct vs_error *err);

@@ -11,8 +11,10 @@
 struct vs_quarantine {
     const struct vs_env *env;
     const struct vs_schema *schema;
+    struct vs_store *store;
     struct vs_writer *out;
-    struct vs_buf uri, line;
+    struct vs_buf uri, key, line;
+    bool finished;
 };
 
 static enum vs_status open_file(struct vs_quarantine *quarantine,
@@ -21,19 +23,11 @@ static enum vs_status open_file(struct vs_quarantine *quarantine,
                                 struct vs_error *err)
 {
     char uuid[VS_UUID_TEXT_SIZE];
-    struct vs_buf key;
     vs_uuid_format(vs_uuid_new_v4(quarantine->env), uuid);
-    vs_buf_init(&key, quarantine->env, 8192);
-    enum vs_status status = vs_buf_printf(&quarantine->uri, err, "%.*s/quarantine/%s.jsonl",
-                                          VS_STR_ARG(metadata->location), uuid);
-    if (status == VS_OK) {
-        status = vs_store_key(store, vs_buf_view(&quarantine->uri), &key, err);
-    }
-    if (status == VS_OK) {
-        status = vs_writer_open(store, vs_buf_c_str(&key), &quarantine->out, err);
-    }
-    vs_buf_clear(&key);
-    return status;
+    VS_TRY(vs_buf_printf(&quarantine->uri, err, "%.*s/quarantine/%s.jsonl",
+                         VS_STR_ARG(metadata->location), uuid));
+    VS_TRY(vs_store_key(store, vs_buf_view(&quarantine->uri), &quarantine->key, err));
+    return vs_writer_open(store, vs_buf_c_str(&quarantine->key), &quarantine->out, err);
 }
 
 enum vs_status vs_quarantine_open(const struct vs_env *env,
@@ -49,11 +43,13 @@ enum vs_status vs_quarantine_open(const struct vs_env *env,
     }
     quarantine->env = env;
     quarantine->schema = schema;
+    quarantine->store = store;
     vs_buf_init(&quarantine->uri, env, 8192);
+    vs_buf_init(&quarantine->key, env, 8192);
     vs_buf_init(&quarantine->line, env, LINE_LIMIT);
     enum vs_status status = open_file(quarantine, store, metadata, err);
     if (status != VS_OK) {
-        vs_quarantine_free(quarantine);
+        vs_quarantine_free(quarantine, false);
         return status;
     }
     *quarantine_out = quarantine;
@@ -96,18 +92,23 @@ enum vs_status vs_quarantine_finish(struct vs_quarantine *quarantine,
                                     size_t size,
                                     struct vs_error *err)
 {
-    VS_TRY(vs_status_definite(vs_writer_finish(quarantine->out, VS_PUT_IF_ABSENT, err), err));
+    VS_TRY(vs_status_definite(vs_writer_finish(quarantine->out, VS_PUT_ANY, err), err));
+    quarantine->finished = true;
     snprintf(uri_out, size, "%.*s", VS_STR_ARG(vs_buf_view(&quarantine->uri)));
     return VS_OK;
 }
 
-void vs_quarantine_free(struct vs_quarantine *quarantine)
+void vs_quarantine_free(struct vs_quarantine *quarantine, bool keep)
 {
     if (quarantine == NULL) {
         return;
     }
+    if (quarantine->finished && !keep) {
+        vs_ignore(vs_store_remove(quarantine->store, vs_buf_c_str(&quarantine->key), NULL));
+    }
     vs_writer_free(quarantine->out);
     vs_buf_clear(&quarantine->uri);
+    vs_buf_clear(&quarantine->key);
     vs_buf_clear(&quarantine->line);
     vs_free(quarantine->env, quarantine);
 }

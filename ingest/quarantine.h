@@ -30,6 +30,8 @@ enum vs_status vs_quarantine_finish(struct vs_quarantine *quarantine,
                                     char *uri_out,
                                     size_t size,
                                     struct vs_error *err);
-void vs_quarantine_free(struct vs_quarantine *quarantine); // accepts NULL
+// keep: the rows around those set aside are in the table, or may be; else a finished file is
+// removed again. Accepts NULL.
+void vs_quarantine_free(struct vs_quarantine *quarantine, bool keep);
 
 #endif

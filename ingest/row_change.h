@@ -18,14 +18,20 @@ struct vs_row_change {
     const struct vs_env *env;
     struct vs_store *store;
     enum vs_row_change_kind kind;
-    const struct vs_id_set *ids; // NULL with find, or for tables without an id column
+    // What is deleted: the rows that find gives, or all; and by id. An insert with find or
+    // everything overwrites: ids that are left after the deletion must not exist.
+    const struct vs_id_set *ids; // NULL: none, or a table without an id column
     vs_delete_find_fn find;
     void *find_ctx;
+    bool everything;
+    const char *branch; // whose rows are meant; NULL: main
     const struct vs_table_metadata
         *loaded; // whose schema the new rows follow; NULL: none are added
     const struct vs_op *op;
     // results of the last rebase
-    bool nothing_left; // a delete found no row
+    bool nothing_left;         // a delete found no row
+    int64_t snapshot_id;       // of the branch
+    struct vs_scan_plan *plan; // of that snapshot, where it was needed
     struct vs_arena arena;
     uint64_t deleted_rows, distinct_ids;
     struct vs_statistics statistics;

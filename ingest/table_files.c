@@ -220,8 +220,8 @@ enum vs_status vs_table_files_add_named(struct vs_table_files *files,
         VS_TRY(vs_table_files_add(files, metadata->statistics[i].path, VS_TABLE_FILE_STATISTICS,
                                   metadata->statistics[i].file_size, err));
     }
-    VS_TRY(vs_partition_statistics_visit(files->env, metadata, add_partition_statistics, files,
-                                         err));
+    VS_TRY(
+        vs_partition_statistics_visit(files->env, metadata, add_partition_statistics, files, err));
     VS_TRY(vs_table_files_add(files, vs_table_property(metadata, VS_PROPERTY_INDEX_PATH),
                               VS_TABLE_FILE_STATISTICS, 0, err));
     for (size_t i = 0; i < metadata->metadata_log_count; i++) {
@@ -259,10 +259,10 @@ static enum vs_status read_object(struct walker *w,
         status = vs_store_get(w->files->store, vs_buf_c_str(&key), bytes, err);
         *found_out = status == VS_OK;
         if (status == VS_NOT_FOUND) {
-            status = w->walk->may_miss
-                         ? VS_OK
-                         : vs_fail(err, VS_CORRUPT, "the %s %.*s, which the table names, is missing",
-                                   what, VS_STR_ARG(uri));
+            status = w->walk->may_miss ? VS_OK
+                                       : vs_fail(err, VS_CORRUPT,
+                                                 "the %s %.*s, which the table names, is missing",
+                                                 what, VS_STR_ARG(uri));
         }
     } else if (status == VS_OK && !w->walk->may_miss) {
         status = vs_fail(err, VS_DENIED,
@@ -292,11 +292,10 @@ static enum vs_status add_entries(struct walker *w,
                                           .few_statistics = true};
     enum vs_status status = vs_manifest_read(&read, &arena, &entries, &count, err);
     for (size_t i = 0; status == VS_OK && i < count; i++) {
-        status = vs_table_files_add(w->files, entries[i].path,
-                                    entries[i].content == VS_CONTENT_DATA ? VS_TABLE_FILE_DATA
-                                                                          : VS_TABLE_FILE_DELETES,
-                                    entries[i].file_size > 0 ? (uint64_t)entries[i].file_size : 0,
-                                    err);
+        status = vs_table_files_add(
+            w->files, entries[i].path,
+            entries[i].content == VS_CONTENT_DATA ? VS_TABLE_FILE_DATA : VS_TABLE_FILE_DELETES,
+            entries[i].file_size > 0 ? (uint64_t)entries[i].file_size : 0, err);
     }
     vs_arena_clear(&arena);
     return status;
@@ -356,8 +355,9 @@ static enum vs_status walk_embedded(struct walker *w,
     struct vs_json_iter iter;
     const struct vs_json *item;
     const struct vs_json_limits limits = {.max_depth = JSON_DEPTH};
-    struct vs_str text = vs_arena_printf(&w->scratch, "{%.*s}", (int)snapshot->extra_json.len,
-                                         snapshot->extra_json.len > 0 ? snapshot->extra_json.ptr : "");
+    struct vs_str text =
+        vs_arena_printf(&w->scratch, "{%.*s}", (int)snapshot->extra_json.len,
+                        snapshot->extra_json.len > 0 ? snapshot->extra_json.ptr : "");
     if (text.ptr == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "no memory for a snapshot");
     }
@@ -365,10 +365,8 @@ static enum vs_status walk_embedded(struct walker *w,
     enum vs_status status = VS_OK;
     vs_json_iter_init(&iter, vs_json_get(vs_json_root(doc), "manifests"));
     while (status == VS_OK && vs_json_iter_next(&iter, NULL, &item)) {
-        struct vs_manifest_file manifest = {.length = -1,
-                                            .spec_id = -1,
-                                            .added_snapshot_id = VS_NO_SNAPSHOT,
-                                            .first_row_id = -1};
+        struct vs_manifest_file manifest = {
+            .length = -1, .spec_id = -1, .added_snapshot_id = VS_NO_SNAPSHOT, .first_row_id = -1};
         status = vs_json_to_str(item, &manifest.path)
                      ? walk_manifest(w, &manifest, err)
                      : vs_fail(err, VS_CORRUPT, "a snapshot's list of manifests holds no path");

@@ -25,6 +25,7 @@ enum vs_table_file_kind {
     VS_TABLE_FILE_STATISTICS,
     VS_TABLE_FILE_METADATA,
 };
+
 #define VS_TABLE_FILE_KINDS 6
 
 struct vs_table_file {

@@ -44,7 +44,7 @@ static enum vs_status open_parts(struct write *write, struct vs_error *err)
 
 static void close_parts(struct write *write, bool keep_files)
 {
-    vs_quarantine_free(write->quarantine);
+    vs_quarantine_free(write->quarantine, keep_files);
     vs_batch_writer_free(write->writer, keep_files);
     vs_gate_free(write->gate);
     vs_batch_clear(&write->batch);
@@ -190,7 +190,8 @@ static enum vs_status finish(struct write *write, struct vs_error *err)
     }
     write->result.file_count = count;
     write->result.bytes = vs_batch_writer_bytes(write->writer);
-    if (count == 0) {
+    bool overwrites = write->job->find != NULL || write->job->everything;
+    if (count == 0 && !overwrites) {
         return VS_OK;
     }
     VS_TRY(vs_op_check(write->env, write->job->op, err)); // the last chance before the commit
@@ -200,9 +201,14 @@ static enum vs_status finish(struct write *write, struct vs_error *err)
     change.loaded = write->job->loaded->metadata;
     change.ids = vs_gate_ids(write->gate);
     change.op = write->job->op;
+    change.find = write->job->find;
+    change.find_ctx = write->job->find_ctx;
+    change.everything = write->job->everything;
+    change.branch = write->job->branch;
     enum vs_status status = commit(write, &change, files, count, err);
+    bool nothing_left = status == VS_NOT_FOUND && change.nothing_left;
     vs_row_change_clear(&change, status);
-    return status;
+    return nothing_left ? VS_OK : status;
 }
 
 enum vs_status vs_write_job_run(struct vs_catalog *catalog,

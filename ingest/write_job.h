@@ -4,10 +4,10 @@
  * find -> delete files -> one commit.
  *
  * Upsert = the live rows with the same ids are deleted in the commit that appends the new ones.
- * Without upsert an id that the table has already is VS_EXISTS. Positions are found anew in every
- * base that the commit is applied to, so concurrent writers cannot make two live rows of one id.
- * All or nothing: on any failure the files written are removed and the table is as before
- * (VS_UNKNOWN: nothing is removed, R5).
+ * Without upsert an id that the table has already is VS_EXISTS. A data file of which no row is left
+ * leaves the table as a file. Positions are found anew in every base that the commit is applied to,
+ * so concurrent writers cannot make two live rows of one id. All or nothing: on any failure the
+ * files written are removed and the table is as before (VS_UNKNOWN: nothing is removed, R5).
  */
 #ifndef VS_INGEST_WRITE_JOB_H
 #define VS_INGEST_WRITE_JOB_H
@@ -30,6 +30,16 @@ struct vs_row_feed {
     uint64_t total_rows;  // 0: unknown; for progress
 };
 
+// Finds what to delete in a snapshot (VS_NO_SNAPSHOT: none) of a base; called again when the commit
+// has to be rebased.
+typedef enum vs_status (*vs_delete_find_fn)(void *ctx,
+                                            const struct vs_table_metadata *base,
+                                            int64_t snapshot_id,
+                                            struct vs_arena *arena,
+                                            struct vs_position_delete **rows_out,
+                                            size_t *count_out,
+                                            struct vs_error *err);
+
 struct vs_write_job {
     const char *table;
     const struct vs_table *loaded; // the state whose schema the feed follows
@@ -38,6 +48,12 @@ struct vs_write_job {
     bool upsert, quarantine;
     size_t thread_count;
     const struct vs_op *op;
+    // Overwriting: the commit also deletes the rows that find gives, or every row. Then also a job
+    // without rows commits, when there is something to delete.
+    vs_delete_find_fn find;
+    void *find_ctx;
+    bool everything;
+    const char *branch; // that gets the snapshot; NULL: main
 };
 
 struct vs_write_result {
@@ -52,20 +68,13 @@ enum vs_status vs_write_job_run(struct vs_catalog *catalog,
                                 struct vs_write_result *result_out,
                                 struct vs_error *err);
 
-// Finds what to delete in a base; called again when the commit has to be rebased.
-typedef enum vs_status (*vs_delete_find_fn)(void *ctx,
-                                            const struct vs_table_metadata *base,
-                                            struct vs_arena *arena,
-                                            struct vs_position_delete **rows_out,
-                                            size_t *count_out,
-                                            struct vs_error *err);
-
 struct vs_delete_job {
     const char *table;
     const struct vs_id_set *ids; // or
     vs_delete_find_fn find;
     void *find_ctx;
     const struct vs_op *op;
+    const char *branch; // that gets the snapshot; NULL: main
 };
 
 struct vs_delete_result {

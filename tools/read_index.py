@@ -48,7 +48,7 @@ def read_descriptor(data, footer):
     text = data[found[0]["offset"] : found[0]["offset"] + found[0]["length"]]
     need(int(found[0]["properties"]["crc32c"], 16) == crc32c(text), "checksum of the descriptor")
     descriptor = json.loads(text)
-    need(descriptor["format"] == "vecstore-index" and descriptor["version"] == 1, "format and version")
+    need(descriptor["format"] == "vecstore-index" and descriptor["version"] in (1, 2), "format and version")
     need(descriptor["required-features"] == [], "required features")
     need(found[0]["snapshot-id"] == descriptor["snapshot-id"], "snapshot id")
     return descriptor
@@ -147,6 +147,41 @@ def check_quantised(column, rows, facts_at, stride, slot_count, vectors):
             need(abs(value * scale - x / length) <= 0.502 * scale + 1e-6, f"int8 row of slot {slot}")
 
 
+def varint(part, at):
+    value = shift = 0
+    while True:
+        byte = part[at]
+        value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
+        if byte < 128:
+            need(shift <= 35, "length of a number")
+            return value, at
+
+
+def check_moved(blobs, descriptor):
+    """Runs of the moved files: (segment, first row, count), in order; returns how many rows have moved."""
+    files = descriptor["moved"]
+    part = blobs.parts["vecstore-moved-v1", -1, -1]
+    need(section(part, b"VSMOVED", 2) == (len(files), sum(file["runs"] for file in files)), "files and runs that moved")
+    need(len({file["path"] for file in files}) == len(files) > 0, "paths of moved files")
+    at, claimed, total = 64, [set() for _ in descriptor["segments"]], 0
+    for file in files:
+        end = rows = 0
+        for _ in range(file["runs"]):
+            segment, at = varint(part, at)
+            delta, at = varint(part, at)
+            count, at = varint(part, at)
+            first = end + (delta // 2 if delta % 2 == 0 else -(delta // 2) - 1)
+            end = first + count
+            need(count > 0 and 0 <= first and end <= descriptor["segments"][segment]["rows"], f"run of {file['path']}")
+            need(claimed[segment].isdisjoint(range(first, end)), f"rows of {file['path']} belong to it alone")
+            claimed[segment].update(range(first, end))
+            rows += count
+        need(rows == file["rows"], f"rows of {file['path']}")
+        total += rows
+    need(at == len(part), "end of the moved rows")
+    return total
+
+
 def check(data):
     footer = read_footer(data)
     descriptor = read_descriptor(data, footer)
@@ -166,7 +201,9 @@ def check(data):
                 need(present is None or present == seen, "lists and vectors hold the same rows")
                 if present is not None:
                     check_quantised(column, rows, facts_at, stride, len(seen), vectors)
+    moved = check_moved(blobs, descriptor) if descriptor["version"] == 2 else 0
     return {
+        "moved": moved,
         "index-uuid": descriptor["index-uuid"],
         "rows": sum(segment["rows"] for segment in descriptor["segments"]),
         "vectors": [part["vectors"] for segment in descriptor["segments"] for part in segment["columns"]],

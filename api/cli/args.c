@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/cli/args.h"
+#include "api/cli/cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static struct slot find_in(const struct cli_option *options,
 {
     for (size_t i = 0; options != NULL && options[i].name != NULL; i++) {
         if (matches(&options[i], name, len, letter)) {
-            return (struct slot){&options[i], &values[i]};
+            return (struct slot){&options[i], values != NULL ? &values[i] : NULL};
         }
     }
     return (struct slot){NULL, NULL};
@@ -70,22 +70,28 @@ static size_t common_prefix(const char *a, const char *b)
     return n;
 }
 
+static void find_nearest(const struct cli_option *options,
+                         const char *given,
+                         const char **best,
+                         size_t *best_len)
+{
+    for (size_t i = 0; options != NULL && options[i].name != NULL; i++) {
+        size_t len = common_prefix(options[i].name, given);
+        if (len > *best_len) {
+            *best_len = len;
+            *best = options[i].name;
+        }
+    }
+}
+
 static enum vs_status fail_unknown(const struct cli_args *args,
                                    const char *given,
                                    struct vs_error *err)
 {
     const char *best = NULL;
     size_t best_len = 1;
-    const struct cli_option *tables[2] = {args->options, cli_globals};
-    for (size_t t = 0; t < 2; t++) {
-        for (int i = 0; tables[t] != NULL && tables[t][i].name != NULL; i++) {
-            size_t len = common_prefix(tables[t][i].name, given);
-            if (len > best_len) {
-                best_len = len;
-                best = tables[t][i].name;
-            }
-        }
-    }
+    find_nearest(args->options, given, &best, &best_len);
+    find_nearest(cli_globals, given, &best, &best_len);
     if (best != NULL) {
         return vs_fail(err, VS_INVALID, "unknown option --%s; did you mean --%s? See --help", given,
                        best);
@@ -242,6 +248,52 @@ static enum vs_status read_config(struct cli_args *args, struct vs_error *err)
     return status;
 }
 
+// Of any command: one file serves all of them.
+static bool is_config_key(const struct cli_args *args, const char *key)
+{
+    const struct cli_option *tables[2] = {args->options, cli_globals};
+    bool known = strcmp(key, "settings") == 0;
+    for (size_t t = 0; !known && t < 2; t++) {
+        known = find_in(tables[t], NULL, key, strlen(key), 0).option != NULL;
+    }
+    for (size_t i = 0; !known && cli_commands[i] != NULL; i++) {
+        known = find_in(cli_commands[i]->options, NULL, key, strlen(key), 0).option != NULL;
+    }
+    return known;
+}
+
+// A key that no command takes would be left out without a word: a typing error.
+static enum vs_status check_config_keys(const struct cli_args *args, struct vs_error *err)
+{
+    struct vs_json_iter iter;
+    struct vs_str key;
+    const struct vs_json *value;
+    if (args->config == NULL) {
+        return VS_OK;
+    }
+    vs_json_iter_init(&iter, vs_json_root(args->config));
+    while (vs_json_iter_next(&iter, &key, &value)) {
+        char name[NAME_SIZE];
+        const char *best = "settings";
+        snprintf(name, sizeof name, "%.*s", VS_STR_SHORT(key));
+        if (is_config_key(args, name)) {
+            continue;
+        }
+        size_t best_len = common_prefix(best, name);
+        find_nearest(args->options, name, &best, &best_len);
+        find_nearest(cli_globals, name, &best, &best_len);
+        for (size_t i = 0; cli_commands[i] != NULL; i++) {
+            find_nearest(cli_commands[i]->options, name, &best, &best_len);
+        }
+        return best_len > 1
+                   ? vs_fail(err, VS_INVALID,
+                             "config file: no option is called \"%s\"; did you mean \"%s\"?", name,
+                             best)
+                   : vs_fail(err, VS_INVALID, "config file: no option is called \"%s\"", name);
+    }
+    return VS_OK;
+}
+
 // Switches may be true or false, values strings or numbers (kept as the text that the command line
 // would have).
 static const char *from_config(const struct cli_args *args,
@@ -328,6 +380,7 @@ enum vs_status cli_args_parse(struct cli_args *args,
     args->options = command != NULL ? command->options : NULL;
     VS_TRY(parse_argv(args, argc, argv, first, err));
     VS_TRY(read_config(args, err));
+    VS_TRY(check_config_keys(args, err));
     VS_TRY(fill_defaults(args, args->options, args->values, err));
     return fill_defaults(args, cli_globals, args->globals, err);
 }

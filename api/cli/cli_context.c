@@ -58,6 +58,11 @@ enum vs_status cli_read_at(const struct cli_args *args, struct vs_at *at, struct
     if (snapshot == NULL) {
         return VS_OK;
     }
+    uint64_t wide = 0; // some writers draw ids from all 64 bits
+    if (vs_parse_u64(vs_str_from_c(snapshot), &wide, NULL) == VS_OK) {
+        at->snapshot_id = (int64_t)wide;
+        return VS_OK;
+    }
     enum vs_status status = vs_parse_i64(vs_str_from_c(snapshot), &at->snapshot_id, err);
     return status == VS_OK ? VS_OK : vs_wrap(err, status, "--snapshot");
 }

@@ -380,7 +380,7 @@ static const struct cli_option no_options[] = {{NULL, 0, NULL, NULL}};
 static enum vs_status run_register(struct cli_context *context, struct vs_error *err)
 {
     const struct cli_args *args = &context->args;
-    VS_TRY(cli_open(context, false, err));
+    VS_TRY(cli_open(context, true, err));
     VS_TRY(vs_db_register_table(context->db, args->positionals[0], args->positionals[1],
                                 &context->report, err));
     return cli_print(context, cli_render_describe, err);

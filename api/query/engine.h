@@ -49,12 +49,13 @@ enum vs_status vs_engine_recall(struct vs_engine *engine,
                                 struct vs_buf *report,
                                 struct vs_error *err);
 
-// Positions of the live rows of `base` that match a filter, for delete by filter; allocated in
+// Positions of the live rows of a snapshot of `base` that match a filter, for delete by filter; allocated in
 // arena, ascending by path and position.
 struct vs_match {
     const char *filter;
     struct vs_str filter_json;
     struct vs_store *store; // of the table's files
+    int64_t snapshot_id;    // 0: the current one
 };
 enum vs_status vs_engine_match(struct vs_engine *engine,
                                const struct vs_table_metadata *base,

@@ -334,6 +334,7 @@ static enum vs_status answer_job(struct job *job,
     struct vs_store_counters after = vs_store_count(store);
     answer->stats.bytes_read = after.bytes_read - before.bytes_read;
     answer->stats.requests = after.requests - before.requests;
+    answer->stats.usd = after.usd - before.usd;
     answer->stats.plan_ms = (double)(job->planned_ns - job->started_ns) / 1e6;
     answer->stats.fetch_ms = vs_ms_since(env, fetching_ns);
     answer->stats.total_ms = vs_ms_since(env, job->started_ns);

@@ -147,7 +147,6 @@ static enum vs_status fill_files(struct vs_view *view, struct vs_error *err)
                            (long long)UINT32_MAX);
         }
         file->row_count = (uint64_t)file->data->record_count;
-        file->segment = VS_NO_SEGMENT;
         file->deleted = view->deleted.positions[i];
         file->deleted_count = view->deleted.counts[i];
         while (file->deleted_count > 0 &&

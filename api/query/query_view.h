@@ -3,11 +3,12 @@
  * A view: one table at one snapshot, planned. Which files it has, which rows are deleted, which
  * files the index covers.
  *
- * A data file is covered by a segment when path, record count and sequence number agree; the rest
- * is scanned exactly. An index that is missing, corrupt or of another table never fails a view:
- * view->problem says why it is not used. Rows of files that a segment covers but the snapshot does
- * not have are masked out (row_set.h). Ownership: a view owns its plan and retains its table and
- * index; it is kept in the engine's cache. Threads: immutable once made.
+ * A data file is covered by the index when path, record count and sequence number agree; the rest
+ * is scanned exactly. The rows of a covered file are one run of a segment's rows, or, after
+ * compaction, many runs of one or several segments. An index that is missing, corrupt or of another
+ * table never fails a view: view->problem says why it is not used. Rows of files that a segment
+ * covers but the snapshot does not have are masked out (row_set.h). Ownership: a view owns its plan
+ * and retains its table and index; it is kept in the engine's cache. Threads: immutable once made.
  */
 #ifndef VS_QUERY_QUERY_VIEW_H
 #define VS_QUERY_QUERY_VIEW_H
@@ -16,23 +17,29 @@
 #include "vecstore/iceberg/contract.h"
 #include "vecstore/iceberg/stats_file.h"
 
-#define VS_NO_SEGMENT SIZE_MAX
-#define VS_NO_FILE SIZE_MAX
-
 struct vs_view_file {
     const struct vs_data_file *data;
     uint64_t row_count;
     const uint64_t *deleted; // ascending positions below row_count
     size_t deleted_count;
-    size_t segment;     // VS_NO_SEGMENT: not covered
-    uint64_t first_row; // in the segment
+    size_t run_count;                // 0: not covered
+    const struct vs_index_run *runs; // by position, they cover the file
+    struct vs_index_run one;         // of a file that the segments have as it is
+};
+
+struct vs_segment_run { // rows of a segment that a file of the snapshot holds
+    uint32_t first_row, count;
+    uint32_t file, position;
 };
 
 struct vs_view_segment {
-    size_t *files; // per file of the segment: index into view->files, VS_NO_FILE when the snapshot
-                   // does not have it
+    size_t file_count; // of the snapshot, with rows in the segment
+    size_t *files;     // ascending
+    size_t run_count;
+    struct vs_segment_run *runs; // by first_row, apart from each other
     uint64_t covered_rows;
-    bool used; // covers a file of the snapshot
+    size_t last_file; // while the lists are made
+    bool used;        // covers a file of the snapshot
 };
 
 struct vs_view {
@@ -103,6 +110,8 @@ bool vs_view_locate(const struct vs_view *view,
                     uint64_t row,
                     size_t *file_out,
                     uint64_t *position_out);
+// The run of a covered file that holds the position.
+const struct vs_index_run *vs_view_run(const struct vs_view_file *file, uint64_t position);
 bool vs_view_is_deleted(const struct vs_view_file *file, uint64_t position);
 
 #endif

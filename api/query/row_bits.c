@@ -41,6 +41,21 @@ void vs_bits_put(uint64_t *dst, uint64_t first, const uint64_t *src, uint64_t co
     }
 }
 
+void vs_bits_copy(
+    uint64_t *dst, uint64_t first, const uint64_t *src, uint64_t src_first, uint64_t count)
+{
+    while (count > 0) {
+        uint64_t in_dst = 64 - first % 64, in_src = 64 - src_first % 64;
+        uint64_t n = in_dst < in_src ? in_dst : in_src;
+        n = n < count ? n : count;
+        uint64_t ones = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
+        dst[first / 64] |= (src[src_first / 64] >> (src_first % 64) & ones) << (first % 64);
+        first += n;
+        src_first += n;
+        count -= n;
+    }
+}
+
 void vs_bits_take(uint64_t *dst, const uint64_t *src, uint64_t first, uint64_t count)
 {
     unsigned shift = first % 64;

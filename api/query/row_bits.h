@@ -29,6 +29,9 @@ uint64_t vs_bits_count(const uint64_t *bits, uint64_t count);
 void vs_bits_and(uint64_t *bits, const uint64_t *other, uint64_t count);
 // ORs bits [0, count) of src into dst from `first` on. src has no bits set beyond count.
 void vs_bits_put(uint64_t *dst, uint64_t first, const uint64_t *src, uint64_t count);
+// ORs bits [src_first, src_first + count) of src into dst from `first` on.
+void vs_bits_copy(
+    uint64_t *dst, uint64_t first, const uint64_t *src, uint64_t src_first, uint64_t count);
 // Copies bits [first, first + count) of src to [0, count) of dst, whose other bits in the last word
 // become 0.
 void vs_bits_take(uint64_t *dst, const uint64_t *src, uint64_t first, uint64_t count);

@@ -185,7 +185,7 @@ static enum vs_status find_in_files(const struct vs_view *view,
                                     struct vs_error *err)
 {
     for (size_t i = view->file_count; i-- > 0;) {
-        if (!all && view->files[i].segment != VS_NO_SEGMENT) {
+        if (!all && view->files[i].run_count > 0) {
             continue;
         }
         if (*found && row->file > i) {

@@ -98,9 +98,9 @@ static enum vs_status scan_matches(const struct set_request *request,
     struct vs_file_scan *scan = NULL;
     enum vs_status status = vs_batch_init(&batch, env, fields, filter->column_count, err);
     if (status == VS_OK) {
-        status = vs_file_scan_open(env, view->store, view->metadata,
-                                   view->files[request->file].data, fields, filter->column_count,
-                                   &scan, err);
+        status =
+            vs_file_scan_open(env, view->store, view->metadata, view->files[request->file].data,
+                              fields, filter->column_count, &scan, err);
     }
     if (status == VS_OK) {
         status = scan_batches(request, scan, &batch, bits, err);
@@ -266,16 +266,20 @@ static enum vs_status match_by_files(const struct set_request *request,
 {
     const struct vs_view *view = request->view;
     memset(bits, 0, vs_bits_words(view->info->segments[request->segment].row_count) * sizeof *bits);
-    for (size_t i = 0; i < view->file_count; i++) {
-        const struct vs_view_file *file = &view->files[i];
-        if (file->segment != request->segment) {
-            continue;
-        }
+    const struct vs_view_segment *segment = &view->segments[request->segment];
+    for (size_t i = 0; i < segment->file_count; i++) {
+        const struct vs_view_file *file = &view->files[segment->files[i]];
         struct set_request one = {
-            .view = view, .filter = request->filter, .file = i, .op = request->op};
+            .view = view, .filter = request->filter, .file = segment->files[i], .op = request->op};
         struct vs_cache_ref ref = {0};
         VS_TRY(get_file_match(&one, &ref, err));
-        vs_bits_put(bits, file->first_row, (const uint64_t *)ref.value, file->row_count);
+        for (size_t r = 0; r < file->run_count; r++) {
+            const struct vs_index_run *run = &file->runs[r];
+            if (run->segment == request->segment) {
+                vs_bits_copy(bits, run->first_row, (const uint64_t *)ref.value, run->position,
+                             run->count);
+            }
+        }
         vs_cache_release(&ref);
     }
     return VS_OK;
@@ -311,14 +315,20 @@ static void free_row_set(const struct vs_env *env, void *value)
 
 static void set_live_rows(const struct vs_view *view, size_t segment, uint64_t *bits)
 {
-    for (size_t i = 0; i < view->file_count; i++) {
-        const struct vs_view_file *file = &view->files[i];
-        if (file->segment != segment) {
-            continue;
-        }
-        vs_bits_set_range(bits, file->first_row, file->row_count);
+    const struct vs_view_segment *source = &view->segments[segment];
+    for (size_t i = 0; i < source->run_count; i++) {
+        vs_bits_set_range(bits, source->runs[i].first_row, source->runs[i].count);
+    }
+    for (size_t i = 0; i < source->file_count; i++) {
+        const struct vs_view_file *file = &view->files[source->files[i]];
+        const struct vs_index_run *run = file->runs, *end = file->runs + file->run_count;
         for (size_t d = 0; d < file->deleted_count; d++) {
-            vs_bits_unset(bits, file->first_row + file->deleted[d]);
+            while (run < end && file->deleted[d] - run->position >= run->count) {
+                run++;
+            }
+            if (run < end && run->segment == segment) {
+                vs_bits_unset(bits, run->first_row + (file->deleted[d] - run->position));
+            }
         }
     }
 }
@@ -409,6 +419,29 @@ enum vs_status vs_row_set_get(const struct vs_view *view,
     return get_keyed(&request, &key, &maker, ref_out, err);
 }
 
+// The rows of a covered file that match, out of the sets of its segments.
+static enum vs_status take_covered(const struct vs_view *view,
+                                   const struct vs_filter *filter,
+                                   const struct vs_view_file *file,
+                                   const struct vs_op *op,
+                                   uint64_t *bits,
+                                   struct vs_error *err)
+{
+    struct vs_cache_ref ref = {0};
+    memset(bits, 0, vs_bits_words(file->row_count) * sizeof *bits);
+    for (size_t r = 0; r < file->run_count; r++) {
+        const struct vs_index_run *run = &file->runs[r];
+        if (r == 0 || run->segment != file->runs[r - 1].segment) {
+            vs_cache_release(&ref);
+            VS_TRY(vs_row_set_get(view, filter, run->segment, SIZE_MAX, op, &ref, err));
+        }
+        vs_bits_copy(bits, run->position, ((const struct vs_row_set *)ref.value)->bits,
+                     run->first_row, run->count);
+    }
+    vs_cache_release(&ref);
+    return VS_OK;
+}
+
 enum vs_status vs_file_rows(const struct vs_view *view,
                             const struct vs_filter *filter,
                             size_t file,
@@ -421,10 +454,8 @@ enum vs_status vs_file_rows(const struct vs_view *view,
     if (filter == NULL) {
         memset(bits, 0, vs_bits_words(source->row_count) * sizeof *bits);
         vs_bits_set_range(bits, 0, source->row_count);
-    } else if (source->segment != VS_NO_SEGMENT && stores_filter(view, filter)) {
-        VS_TRY(vs_row_set_get(view, filter, source->segment, SIZE_MAX, op, &ref, err));
-        vs_bits_take(bits, ((const struct vs_row_set *)ref.value)->bits, source->first_row,
-                     source->row_count);
+    } else if (source->run_count > 0 && stores_filter(view, filter)) {
+        VS_TRY(take_covered(view, filter, source, op, bits, err));
     } else {
         struct set_request request = {.view = view, .filter = filter, .file = file, .op = op};
         VS_TRY(get_file_match(&request, &ref, err));

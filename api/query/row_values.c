@@ -91,9 +91,8 @@ static enum vs_status seek_in_file(struct fetcher *f,
     const struct vs_view *view = fetch->view;
     const struct vs_data_file *data = view->files[fetch->rows[first->index].file].data;
     struct vs_file_scan *scan = NULL;
-    enum vs_status status =
-        vs_file_scan_open(view->engine->env, view->store, view->metadata, data,
-                          fetch->fields, fetch->field_count, &scan, err);
+    enum vs_status status = vs_file_scan_open(view->engine->env, view->store, view->metadata, data,
+                                              fetch->fields, fetch->field_count, &scan, err);
     if (status == VS_OK) {
         status = scan_positions(scan, f, first, count, &f->part, err);
     }
@@ -197,11 +196,13 @@ static void group_rows(struct fetcher *f, bool stored)
     const struct vs_row_fetch *fetch = f->fetch;
     for (size_t i = 0; i < fetch->row_count; i++) {
         const struct vs_view_file *file = &fetch->view->files[fetch->rows[i].file];
-        bool covered = stored && file->segment != VS_NO_SEGMENT;
-        f->wanted[i].source =
-            covered ? file->segment : fetch->view->segment_count + fetch->rows[i].file;
-        f->wanted[i].row =
-            covered ? file->first_row + fetch->rows[i].position : fetch->rows[i].position;
+        f->wanted[i].source = fetch->view->segment_count + fetch->rows[i].file;
+        f->wanted[i].row = fetch->rows[i].position;
+        if (stored && file->run_count > 0) {
+            const struct vs_index_run *run = vs_view_run(file, fetch->rows[i].position);
+            f->wanted[i].source = run->segment;
+            f->wanted[i].row = run->first_row + (fetch->rows[i].position - run->position);
+        }
         f->wanted[i].index = (uint32_t)i;
     }
     qsort(f->wanted, fetch->row_count, sizeof *f->wanted, compare_wanted);
@@ -275,13 +276,14 @@ static enum vs_status vector_from_index(const struct vs_view *view,
 {
     const struct vs_view_file *file = &view->files[row->file];
     *done_out = false;
-    if (column == SIZE_MAX || file->segment == VS_NO_SEGMENT) {
+    if (column == SIZE_MAX || file->run_count == 0) {
         return VS_OK;
     }
-    uint32_t at = (uint32_t)(file->first_row + row->position);
+    const struct vs_index_run *run = vs_view_run(file, row->position);
+    uint32_t at = (uint32_t)(run->first_row + (row->position - run->position));
     struct vs_error why = {0};
     enum vs_status status =
-        vs_index_fetch_vectors(view->index, file->segment, column, &at, 1, vector, present, &why);
+        vs_index_fetch_vectors(view->index, run->segment, column, &at, 1, vector, present, &why);
     if (status != VS_OK && !vs_is_damage(status)) {
         return vs_fail(err, status, "%s", why.message);
     }

@@ -90,6 +90,18 @@ static bool segment_is_searchable(const struct vs_search *search, size_t segment
             view->info->columns[column].has_exact_rows);
 }
 
+// A moved file may have rows in several segments: it is scanned as a whole or not at all.
+static bool segments_are_searchable(const struct vs_search *search, size_t column)
+{
+    const struct vs_view *view = search->view;
+    for (size_t s = 0; view->info->moved_count > 0 && s < view->segment_count; s++) {
+        if (view->segments[s].used && !segment_is_searchable(search, s, column)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum vs_status plan_units(struct run *run, struct vs_error *err)
 {
     struct vs_search *search = run->search;
@@ -97,7 +109,8 @@ static enum vs_status plan_units(struct run *run, struct vs_error *err)
     for (size_t i = 0; i < view->file_count; i++) {
         run->scan_file[i] = true;
     }
-    for (size_t s = 0; run->column != SIZE_MAX && s < view->segment_count; s++) {
+    bool by_index = run->column != SIZE_MAX && segments_are_searchable(search, run->column);
+    for (size_t s = 0; by_index && s < view->segment_count; s++) {
         if (!segment_is_searchable(search, s, run->column)) {
             continue;
         }
@@ -111,10 +124,8 @@ static enum vs_status plan_units(struct run *run, struct vs_error *err)
         search->coverage.filtered += set->live - set->matched;
         search->coverage.no_vector += set->matched - set->with_vector;
         search->masked_segments += set->mask != NULL;
-        for (size_t i = 0; i < view->info->segments[s].file_count; i++) {
-            if (view->segments[s].files[i] != VS_NO_FILE) {
-                run->scan_file[view->segments[s].files[i]] = false;
-            }
+        for (size_t i = 0; i < view->segments[s].file_count; i++) {
+            run->scan_file[view->segments[s].files[i]] = false;
         }
     }
     search->used_index = run->unit_count > 0;

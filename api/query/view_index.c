@@ -121,26 +121,101 @@ static struct vs_view_file *find_path(struct vs_view_file **by_path,
     return NULL;
 }
 
-static void map_segment(struct vs_view *view, size_t s, struct vs_view_file **by_path)
+static void map_segment_files(struct vs_view *view, size_t s, struct vs_view_file **by_path)
 {
     const struct vs_index_segment *segment = &view->info->segments[s];
-    struct vs_view_segment *mapped = &view->segments[s];
     for (size_t i = 0; i < segment->file_count; i++) {
         const struct vs_index_file_ref *ref = &segment->files[i];
         struct vs_view_file *file = find_path(by_path, view->file_count, ref->path);
-        mapped->files[i] = VS_NO_FILE;
-        if (file == NULL || file->segment != VS_NO_SEGMENT || file->row_count != ref->row_count ||
+        if (file == NULL || file->run_count > 0 || file->row_count != ref->row_count ||
             file->data->sequence_number != ref->sequence_number) {
             continue;
         }
-        mapped->files[i] = (size_t)(file - view->files);
-        mapped->covered_rows += file->row_count;
-        mapped->used = true;
-        file->segment = s;
-        file->first_row = ref->first_row;
-        view->covered_files++;
-        view->covered_rows += file->row_count;
+        file->one = (struct vs_index_run){.segment = (uint32_t)s,
+                                          .first_row = (uint32_t)ref->first_row,
+                                          .count = (uint32_t)ref->row_count};
+        file->runs = &file->one;
+        file->run_count = 1;
     }
+}
+
+static void map_moved_files(struct vs_view *view, struct vs_view_file **by_path)
+{
+    for (size_t i = 0; i < view->info->moved_count; i++) {
+        const struct vs_index_moved_file *ref = &view->info->moved[i];
+        struct vs_view_file *file = find_path(by_path, view->file_count, ref->path);
+        if (file == NULL || file->run_count > 0 || file->row_count != ref->row_count ||
+            file->data->sequence_number != ref->sequence_number) {
+            continue;
+        }
+        file->runs = ref->runs;
+        file->run_count = ref->run_count;
+    }
+}
+
+// Calls for counting (fill false) and then for filling the lists of the segments.
+static void list_runs(struct vs_view *view, bool fill)
+{
+    for (size_t s = 0; s < view->segment_count; s++) {
+        view->segments[s].file_count = view->segments[s].run_count = 0;
+        view->segments[s].covered_rows = 0;
+        view->segments[s].used = false;
+    }
+    for (size_t f = 0; f < view->file_count; f++) {
+        const struct vs_view_file *file = &view->files[f];
+        for (size_t r = 0; r < file->run_count; r++) {
+            const struct vs_index_run *run = &file->runs[r];
+            struct vs_view_segment *segment = &view->segments[run->segment];
+            if (!segment->used || segment->last_file != f) {
+                if (fill) {
+                    segment->files[segment->file_count] = f;
+                }
+                segment->file_count++;
+                segment->last_file = f;
+                segment->used = true;
+            }
+            if (fill) {
+                segment->runs[segment->run_count] =
+                    (struct vs_segment_run){run->first_row, run->count, (uint32_t)f, run->position};
+            }
+            segment->run_count += run->count > 0;
+            segment->covered_rows += run->count;
+        }
+    }
+}
+
+static int compare_runs(const void *a, const void *b)
+{
+    const struct vs_segment_run *x = (const struct vs_segment_run *)a;
+    const struct vs_segment_run *y = (const struct vs_segment_run *)b;
+    return (x->first_row > y->first_row) - (x->first_row < y->first_row);
+}
+
+// *apart_out: false when two files claim a row.
+static enum vs_status make_runs(struct vs_view *view, bool *apart_out, struct vs_error *err)
+{
+    *apart_out = true;
+    list_runs(view, false);
+    for (size_t s = 0; s < view->segment_count; s++) {
+        struct vs_view_segment *segment = &view->segments[s];
+        segment->files =
+            vs_arena_alloc_array(&view->arena, segment->file_count, sizeof *segment->files);
+        segment->runs =
+            vs_arena_alloc_array(&view->arena, segment->run_count + 1, sizeof *segment->runs);
+        if (segment->files == NULL || segment->runs == NULL) {
+            return vs_fail(err, VS_NO_MEMORY, "query plan: out of memory");
+        }
+    }
+    list_runs(view, true);
+    for (size_t s = 0; s < view->segment_count; s++) {
+        struct vs_view_segment *segment = &view->segments[s];
+        qsort(segment->runs, segment->run_count, sizeof *segment->runs, compare_runs);
+        for (size_t i = 1; i < segment->run_count && *apart_out; i++) {
+            const struct vs_segment_run *before = &segment->runs[i - 1];
+            *apart_out = segment->runs[i].first_row - before->first_row >= before->count;
+        }
+    }
+    return VS_OK;
 }
 
 static enum vs_status map_files(struct vs_view *view, struct vs_error *err)
@@ -158,12 +233,21 @@ static enum vs_status map_files(struct vs_view *view, struct vs_error *err)
     }
     qsort(by_path, view->file_count, sizeof(by_path[0]), compare_by_path);
     for (size_t s = 0; s < view->segment_count; s++) {
-        view->segments[s].files =
-            vs_arena_alloc_array(&view->arena, view->info->segments[s].file_count, sizeof(size_t));
-        if (view->segments[s].files == NULL) {
-            return vs_fail(err, VS_NO_MEMORY, "query plan: out of memory");
+        map_segment_files(view, s, by_path);
+    }
+    map_moved_files(view, by_path);
+    bool apart = true;
+    VS_TRY(make_runs(view, &apart, err));
+    if (!apart) { // somebody put former files back beside those that replaced them
+        for (size_t i = 0; i < view->file_count; i++) {
+            struct vs_view_file *file = &view->files[i];
+            file->run_count = file->runs == &file->one ? file->run_count : 0;
         }
-        map_segment(view, s, by_path);
+        VS_TRY(make_runs(view, &apart, err));
+    }
+    for (size_t i = 0; i < view->file_count; i++) {
+        view->covered_files += view->files[i].run_count > 0;
+        view->covered_rows += view->files[i].run_count > 0 ? view->files[i].row_count : 0;
     }
     return VS_OK;
 }
@@ -258,23 +342,36 @@ bool vs_view_locate(const struct vs_view *view,
                     size_t *file_out,
                     uint64_t *position_out)
 {
-    const struct vs_index_segment *source = &view->info->segments[segment];
-    size_t low = 0, high = source->file_count;
-    while (low < high) { // the last file that starts at or before row
+    const struct vs_view_segment *source = &view->segments[segment];
+    size_t low = 0, high = source->run_count;
+    while (low < high) { // the last run that starts at or before row
         size_t middle = low + (high - low) / 2;
-        if (source->files[middle].first_row > row) {
+        if (source->runs[middle].first_row > row) {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    if (low == 0 || view->segments[segment].files[low - 1] == VS_NO_FILE ||
-        row - source->files[low - 1].first_row >= source->files[low - 1].row_count) {
+    if (low == 0 || row - source->runs[low - 1].first_row >= source->runs[low - 1].count) {
         return false;
     }
-    *file_out = view->segments[segment].files[low - 1];
-    *position_out = row - source->files[low - 1].first_row;
+    *file_out = source->runs[low - 1].file;
+    *position_out = source->runs[low - 1].position + (row - source->runs[low - 1].first_row);
     return true;
+}
+
+const struct vs_index_run *vs_view_run(const struct vs_view_file *file, uint64_t position)
+{
+    size_t low = 0, high = file->run_count - 1;
+    while (low < high) { // the last run that starts at or before position
+        size_t middle = low + (high - low + 1) / 2;
+        if (file->runs[middle].position > position) {
+            high = middle - 1;
+        } else {
+            low = middle;
+        }
+    }
+    return &file->runs[low];
 }
 
 bool vs_view_is_deleted(const struct vs_view_file *file, uint64_t position)

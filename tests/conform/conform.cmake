@@ -18,6 +18,17 @@ if(TARGET vecstore AND VECSTORE_SYSTEM_PYTHON)
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(interop_test PROPERTIES LABELS conform TIMEOUT 300 SKIP_RETURN_CODE 77)
 endif()
+# The whole corpus through the command line (Python's standard library only), and tables exported
+# and inspected beside PyIceberg and DuckDB.
+if(TARGET vecstore AND VECSTORE_SYSTEM_PYTHON)
+    add_test(NAME corpus_test
+        COMMAND ${VECSTORE_SYSTEM_PYTHON} ${CMAKE_SOURCE_DIR}/tests/conform/corpus_test.py $<TARGET_FILE:vecstore>
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    add_test(NAME export_test
+        COMMAND sh -c "exec \"\${VECSTORE_PYTHON:-${VECSTORE_SYSTEM_PYTHON}}\" ${CMAKE_SOURCE_DIR}/tests/conform/export_test.py $<TARGET_FILE:vecstore>"
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(corpus_test export_test PROPERTIES LABELS "conform;long" TIMEOUT 600 SKIP_RETURN_CODE 77)
+endif()
 if(VECSTORE_SYSTEM_PYTHON)
     add_test(NAME inspect_pyarrow_test
         COMMAND sh -c "exec \"\${VECSTORE_PYTHON:-${VECSTORE_SYSTEM_PYTHON}}\" ${CMAKE_SOURCE_DIR}/tests/conform/inspect_pyarrow_test.py $<TARGET_FILE:inspect_tool>"
@@ -65,4 +76,25 @@ if(VECSTORE_SYSTEM_PYTHON)
         COMMAND sh -c "exec \"\${VECSTORE_PYTHON:-${VECSTORE_SYSTEM_PYTHON}}\" ${CMAKE_SOURCE_DIR}/tests/conform/rest_catalog_test.py $<TARGET_FILE:rest_tool>"
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(rest_catalog_test PROPERTIES LABELS long TIMEOUT 600 SKIP_RETURN_CODE 77)
+endif()
+# Expiry, overwrites, branches and orphans: PyIceberg reads the table after each of them.
+if(TARGET vecstore AND VECSTORE_SYSTEM_PYTHON)
+    add_test(NAME upkeep_interop_test
+        COMMAND sh -c "exec \"\${VECSTORE_PYTHON:-${VECSTORE_SYSTEM_PYTHON}}\" ${CMAKE_SOURCE_DIR}/tests/conform/upkeep_interop_test.py $<TARGET_FILE:vecstore>"
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(upkeep_interop_test PROPERTIES LABELS conform TIMEOUT 300 SKIP_RETURN_CODE 77)
+endif()
+# The twenty most frequent failures between implementations, with PyIceberg, fastavro and pyarrow.
+if(TARGET vecstore AND VECSTORE_SYSTEM_PYTHON)
+    add_test(NAME twenty_failures_test
+        COMMAND sh -c "VECSTORE_BIN=$<TARGET_FILE:vecstore> exec \"\${VECSTORE_PYTHON:-${VECSTORE_SYSTEM_PYTHON}}\" -W ignore ${CMAKE_SOURCE_DIR}/tests/interop/twenty.py"
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(twenty_failures_test PROPERTIES LABELS "conform;long" TIMEOUT 600 SKIP_RETURN_CODE 77)
+endif()
+# Compaction: PyIceberg and DuckDB read the table before and after, and beside four writers.
+if(TARGET vecstore AND VECSTORE_SYSTEM_PYTHON)
+    add_test(NAME compact_interop_test
+        COMMAND sh -c "exec \"\${VECSTORE_PYTHON:-${VECSTORE_SYSTEM_PYTHON}}\" ${CMAKE_SOURCE_DIR}/tests/conform/compact_interop_test.py $<TARGET_FILE:vecstore>"
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(compact_interop_test PROPERTIES LABELS "conform;long" TIMEOUT 300 SKIP_RETURN_CODE 77)
 endif()

@@ -9,7 +9,7 @@
 static enum vs_status inspect(const char *path, struct vs_buf *report, struct vs_error *err)
 {
     const struct vs_env *env = vs_env_default();
-    struct vs_inspect_options options = {.digest = true};
+    struct vs_inspect_request options = {.digest = true};
     struct vs_json_writer w;
     struct vs_file *file = NULL;
     struct vs_str bytes = read_whole_file(path);

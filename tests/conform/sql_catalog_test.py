@@ -121,7 +121,7 @@ class SqlCatalogTest(unittest.TestCase):
             self.assertNotIn("iceberg_type", [c[1] for c in db.execute("PRAGMA table_info(iceberg_tables)")])
 
     def test_rows_of_others(self):
-        """Views are no tables; namespaces of several levels and odd names are left out of lists; other catalogs are other catalogs."""
+        """Views are no tables; odd names are left out of lists, namespaces of several levels are in; other catalogs are other catalogs."""
         catalog = self.pyiceberg()
         for namespace in ("n", "a", "a.b"):
             catalog.create_namespace(namespace)
@@ -130,7 +130,7 @@ class SqlCatalogTest(unittest.TestCase):
         with sqlite3.connect(self.db) as db:
             db.execute("INSERT INTO iceberg_tables VALUES ('default', 'n', 'v', 'file:///nowhere', NULL, 'VIEW')")
             db.execute("INSERT INTO iceberg_tables VALUES ('default', 'n', 'empty', NULL, NULL, 'TABLE')")
-        self.assertEqual(self.tool("list"), ["n.empty", "n.t"])
+        self.assertEqual(self.tool("list"), ["a.b.deep", "n.empty", "n.t"])
         self.assertIn("NOT_FOUND", self.tool("rows", "n.v", status=1))
         self.assertIn("EXISTS", self.tool("create", "n.v", status=1))
         self.assertIn("CORRUPT", self.tool("rows", "n.empty", status=1))

@@ -602,7 +602,11 @@ static void body_large(struct fixture *f)
     uint8_t *bytes = (uint8_t *)malloc(size);
     uint8_t *back = (uint8_t *)malloc(size);
     uint8_t near[30];
-    REQUIRE(bytes != NULL && back != NULL);
+    if (bytes == NULL || back == NULL) {
+        free(bytes);
+        free(back);
+        REQUIRE(false);
+    }
     for (size_t i = 0; i < size; i++) {
         bytes[i] = (uint8_t)((i * 2654435761u) >> 13);
     }

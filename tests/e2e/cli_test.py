@@ -359,7 +359,7 @@ class Mistakes(Case):
         self.refused("table", "describe", "../t", code=2)
         with open(self.path("file"), "w") as f:
             f.write("no warehouse")
-        self.wrong("table", "list", "--warehouse", self.path("file"), code=8, says=[self.path("file"), "Not a directory"])
+        self.wrong("table", "list", "--warehouse", self.path("file"), code=2, says=[self.path("file"), "is no directory"])
         self.wrong("table", "list", "--warehouse", "ftp://x/y", code=7, says="ftp")
 
     def test_bad_rows(self):

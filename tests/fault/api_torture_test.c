@@ -23,10 +23,18 @@ enum operation {
     OP_UPSERT,
     OP_DELETE,
     OP_DELETE_FILTER,
+    OP_OVERWRITE,
+    OP_COMPACT,
     OP_BUILD,
     OP_INDEX_LIST,
     OP_SHOW,
     OP_VERIFY,
+    OP_ALTER,
+    OP_SET_REF,
+    OP_ROLLBACK,
+    OP_REGISTER,
+    OP_EXPIRE,
+    OP_ORPHANS,
     OP_QUERY,
     OP_QUERY_FILTER,
     OP_QUERY_EXACT,
@@ -36,10 +44,36 @@ enum operation {
 };
 
 static const char *const operation_names[OP_COUNT] = {
-    "create",         "list",        "describe",   "snapshots",    "check",
-    "drop",           "insert",      "upsert",     "delete",       "delete by filter",
-    "index build",    "index list",  "index show", "index verify", "query",
-    "filtered query", "exact query", "get",        "recall"};
+    [OP_CREATE] = "create",
+    [OP_LIST] = "list",
+    [OP_DESCRIBE] = "describe",
+    [OP_SNAPSHOTS] = "snapshots",
+    [OP_CHECK] = "check",
+    [OP_DROP] = "drop",
+    [OP_INSERT] = "insert",
+    [OP_UPSERT] = "upsert",
+    [OP_DELETE] = "delete",
+    [OP_DELETE_FILTER] = "delete by filter",
+    [OP_OVERWRITE] = "overwrite",
+    [OP_COMPACT] = "compact",
+    [OP_BUILD] = "index build",
+    [OP_INDEX_LIST] = "index list",
+    [OP_SHOW] = "index show",
+    [OP_VERIFY] = "index verify",
+    [OP_ALTER] = "alter",
+    [OP_SET_REF] = "set ref",
+    [OP_ROLLBACK] = "rollback",
+    [OP_REGISTER] = "register",
+    [OP_EXPIRE] = "expire",
+    [OP_ORPHANS] = "orphans",
+    [OP_QUERY] = "query",
+    [OP_QUERY_FILTER] = "filtered query",
+    [OP_QUERY_EXACT] = "exact query",
+    [OP_GET] = "get",
+    [OP_RECALL] = "recall",
+};
+
+static char rows_folder[256]; // with rows.jsonl: ids 50, 51 and 52
 
 struct world {
     struct test_env env;
@@ -109,10 +143,59 @@ static enum vs_status run_write(struct vs_db *db,
         return test_insert(db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 8, 6)},
                            true, report, err);
     }
+    if (operation == OP_COMPACT) {
+        struct vs_compact_options compact = {.size = sizeof compact, .table = TABLE};
+        return vs_db_compact(db, &compact, report, err);
+    }
     if (operation == OP_BUILD) {
         return vs_db_build_index(db, &build, report, err);
     }
+    if (operation == OP_OVERWRITE) {
+        char path[300];
+        const char *files[1] = {path};
+        struct vs_ingest_options ingest = {.size = sizeof ingest,
+                                           .table = TABLE,
+                                           .files = files,
+                                           .file_count = 1,
+                                           .overwrite = "id >= 8"};
+        snprintf(path, sizeof path, "%s/rows.jsonl", rows_folder);
+        return vs_db_ingest(db, &ingest, report, err);
+    }
     return vs_db_delete(db, operation == OP_DELETE ? &by_id : &by_filter, report, err);
+}
+
+static enum vs_status run_upkeep(struct vs_db *db,
+                                 enum operation operation,
+                                 struct vs_buf *report,
+                                 struct vs_error *err)
+{
+    const struct vs_alter_step steps[2] = {
+        {.kind = VS_ALTER_ADD_COLUMN, .name = "price", .type = "double"},
+        {.kind = VS_ALTER_RENAME_COLUMN, .name = "title", .value = "name"}};
+    struct vs_alter_options alter = {
+        .size = sizeof alter, .table = TABLE, .steps = steps, .step_count = 2};
+    struct vs_ref_options ref = {.size = sizeof ref, .table = TABLE, .name = "dev"};
+    struct vs_rollback_options back = {
+        .size = sizeof back, .table = TABLE, .at = {.ref = "first"}, .any = true};
+    struct vs_expire_options expire = {.size = sizeof expire, .table = TABLE, .older_than = "0s"};
+    struct vs_orphan_options orphans = {.size = sizeof orphans, .table = TABLE, .remove = true};
+    char uri[300];
+    switch ((int)operation) {
+    case OP_ALTER:
+        return vs_db_alter_table(db, &alter, report, err);
+    case OP_SET_REF:
+        return vs_db_set_ref(db, &ref, report, err);
+    case OP_ROLLBACK:
+        return vs_db_rollback(db, &back, report, err);
+    case OP_REGISTER: // create, insert, tag, index, delete, insert
+        snprintf(uri, sizeof uri, "%s/t/rows/metadata/v6.metadata.json",
+                 vs_catalog_store(db->catalog)->root_uri);
+        return vs_db_register_table(db, TABLE, uri, report, err);
+    case OP_EXPIRE:
+        return vs_db_expire(db, &expire, report, err);
+    default:
+        return vs_db_remove_orphans(db, &orphans, report, err);
+    }
 }
 
 static enum vs_status run_report(struct vs_db *db,
@@ -170,6 +253,8 @@ static enum vs_status run_operation(struct vs_db *db,
     vs_buf_init(&report, db->env, SIZE_MAX);
     if (operation >= OP_QUERY) {
         status = run_read(db, operation, &report, err);
+    } else if (operation >= OP_ALTER) {
+        status = run_upkeep(db, operation, &report, err);
     } else if (operation == OP_CREATE || operation == OP_DROP ||
                (operation >= OP_INSERT && operation <= OP_BUILD)) {
         status = run_write(db, operation, &report, err);
@@ -191,6 +276,9 @@ static bool make_world(struct world *world, struct vs_error *err)
     memset(world, 0, sizeof *world);
     test_env_init(&world->env);
     world->io_fail_at = -1;
+    world->env.now_ms = INT64_C(1750000000000);
+    struct vs_ref_options tag = {
+        .size = sizeof tag, .table = TABLE, .name = "first", .is_tag = true};
     const struct vs_env *env = &world->env.env;
     vs_buf_init(&report, env, SIZE_MAX);
     bool made =
@@ -200,11 +288,14 @@ static bool make_world(struct world *world, struct vs_error *err)
         test_create(world->db, TABLE, err) == VS_OK &&
         test_insert(world->db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 0, 10)},
                     false, &report, err) == VS_OK &&
+        vs_db_set_ref(world->db, &tag, &report, err) == VS_OK &&
+        vs_store_put(world->store, "t/rows/data/lost", VS_STR("lost"), VS_PUT_ANY, err) == VS_OK &&
         vs_db_build_index(world->db, &build, &report, err) == VS_OK &&
         vs_db_delete(world->db, &del, &report, err) == VS_OK &&
         test_insert(world->db, TABLE, (struct vs_str){rows, test_rows(rows, sizeof rows, 10, 2)},
                     false, &report, err) == VS_OK;
     vs_buf_clear(&report);
+    world->env.now_ms += INT64_C(10) * 24 * 3600 * 1000; // old enough for upkeep
     return made;
 }
 
@@ -255,6 +346,9 @@ static int64_t rows_after(enum operation operation)
         return 10;
     case OP_DELETE_FILTER:
         return 9; // ids 1 and 3
+    case OP_OVERWRITE:
+    case OP_ROLLBACK:
+        return 10;
     default:
         return 11;
     }
@@ -329,18 +423,32 @@ static void torture_storage(enum operation operation)
     printf("  %-18s %6ld storage operations\n", operation_names[operation], n);
 }
 
+static bool make_rows(void)
+{
+    char path[300], rows[1024];
+    test_dir_make(rows_folder, sizeof rows_folder);
+    snprintf(path, sizeof path, "%s/rows.jsonl", rows_folder);
+    FILE *file = fopen(path, "wb");
+    size_t len = test_rows(rows, sizeof rows, 50, 3);
+    return file != NULL && fwrite(rows, 1, len, file) == len && fclose(file) == 0;
+}
+
 static void every_allocation(void)
 {
+    REQUIRE(make_rows());
     for (int operation = 0; operation < OP_COUNT; operation++) {
         torture_memory((enum operation)operation);
     }
+    test_dir_remove(rows_folder);
 }
 
 static void every_storage_operation(void)
 {
+    REQUIRE(make_rows());
     for (int operation = 0; operation < OP_COUNT; operation++) {
         torture_storage((enum operation)operation);
     }
+    test_dir_remove(rows_folder);
 }
 
 TEST_MAIN(TEST(every_allocation), TEST(every_storage_operation))

@@ -6,7 +6,6 @@ raises Missing, and is then skipped by that name. Every process is started as a 
 """
 import atexit
 import contextlib
-import datetime
 import glob
 import json
 import os
@@ -87,6 +86,9 @@ def stop(child):
             child.wait()
     if child in running:
         running.remove(child)
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an orderly end: what was started is stopped
 
 
 @atexit.register
@@ -349,21 +351,11 @@ class Vecstore:
     def rows(self, table, *options):
         """All rows as vecstore reads them, by id: each a dict with the vector column among the others."""
         done = self.raw("export", table, "--to", "-", *options)
-        if "unknown command" in done.stderr:  # TEMPORARY
-            return self.rows_by_get(table)
         expect(done.returncode == 0, f"export {table}: exit {done.returncode}: {done.stderr.strip()[-500:]}")
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         ids = [r["id"] for r in rows]
         expect(len(set(ids)) == len(ids), f"export {table}: an id comes twice")
         return {r["id"]: r for r in rows}
-
-    def rows_by_get(self, table):  # TEMPORARY
-        d = self("table", "describe", table)
-        n = d["rows"] - d["deleted"]
-        got = self("get", table, "--ids", ",".join(map(str, range(1, 1500 if n < 2000 else 22500))), "--include-vector")
-        out = {r["id"]: {"id": r["id"], **r["fields"], "embedding": r.get("vector")} for r in got["rows"]}
-        expect(len(out) == n, f"get {len(out)} != describe {n}")
-        return out
 
     def hits(self, table, vector, k, *options):
         """(id, score) of the nearest rows, and the whole answer."""
@@ -388,17 +380,11 @@ def run_tests(title, tests, words):
         except Exception as e:  # a failure of any client is a failure of the test
             import traceback
             failed.append(name)
-            place = traceback.extract_tb(e.__traceback__)[-1]
             print(f"  FAIL {name} ({time.monotonic() - began:.1f} s): {type(e).__name__}: {e}", flush=True)
             for frame in traceback.extract_tb(e.__traceback__)[-6:]:
                 print(f"         {os.path.basename(frame.filename)}:{frame.lineno} {frame.line}", flush=True)
-            del place
             continue
         done += 1
         print(f"  ok   {name} ({time.monotonic() - began:.1f} s)", flush=True)
     print(f"{title}: {done} passed, {len(failed)} failed, {len(skipped)} skipped" + (f" ({', '.join(skipped)})" if skipped else ""), flush=True)
     sys.exit(1 if failed else 77 if not done else 0)
-
-
-def plain_date(value):
-    return str(value) if isinstance(value, datetime.date) else value

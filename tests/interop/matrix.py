@@ -10,7 +10,6 @@ what PyIceberg reads. Old snapshots are asked again at the end, then Spark compa
 """
 import datetime
 import glob
-import json
 import os
 import random
 import re
@@ -381,17 +380,18 @@ class Case:
             return False
 
     def maintain(self):
-        """Compaction, expiry and removal of orphans by Spark; each may cost the index, never a row."""
+        """Compaction by vecstore, then compaction, expiry and removal of orphans by Spark; each may cost the index, never a row."""
         name = self.spark_name
         now = "TIMESTAMP '2100-01-01 00:00:00'"
-        steps = [("rewrite_data_files", f"CALL {name}.system.rewrite_data_files(table => '{self.name}', options => map('rewrite-all','true'))"),
+        steps = [("vecstore compact", ("table", "compact", self.name)),
+                 ("rewrite_data_files", f"CALL {name}.system.rewrite_data_files(table => '{self.name}', options => map('rewrite-all','true'))"),
                  ("rewrite_manifests", f"CALL {name}.system.rewrite_manifests('{self.name}')"),
-                 ("vecstore index", None),
+                 ("vecstore index", ("index", "build", self.name, *self.index_options)),
                  ("expire_snapshots", f"CALL {name}.system.expire_snapshots(table => '{self.name}', older_than => {now}, retain_last => 1)"),
                  ("remove_orphan_files", f"CALL {name}.system.remove_orphan_files(table => '{self.name}'{self.orphan_options()})")]
         for step, statement in steps:
-            if statement is None:
-                self.vecstore("index", "build", self.name, *self.index_options)
+            if isinstance(statement, tuple):
+                self.vecstore(*statement)
             elif step == "remove_orphan_files":
                 orphan = self.make_orphan()
                 self.age_files()
@@ -529,9 +529,13 @@ class RestPartitioned(Rest):
 class RestIndex(Rest):
     """Enough rows for an index with lists and codes."""
 
-    start_rows = 21000
+    start_rows = 24000
     index_options = ("--min-recall", "0", "--lists", "64")
     spark_rounds = (9, 29)
+
+    def by_pyiceberg(self, operation):
+        # Its copies on write would replace the one large file that the index covers.
+        super().by_pyiceberg("append" if operation in ("upsert", "delete", "delete ids") else operation)
 
 
 KINDS = {"filesystem": Filesystem, "sql": Sql, "rest": Rest, "rest-partitioned": RestPartitioned, "rest-index": RestIndex, "v3": V3}
