@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking into single files: which kind it is, and who reports on it.
-#include "vecstore/format/inspect.h"
-
 #include "api/file_uri.h"
 #include "api/inspect_table.h"
+#include "vecstore/format/inspect.h"
 #include "vecstore/object/store.h"
 
 #include <string.h>

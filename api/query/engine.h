@@ -49,8 +49,8 @@ enum vs_status vs_engine_recall(struct vs_engine *engine,
                                 struct vs_buf *report,
                                 struct vs_error *err);
 
-// Positions of the live rows of a snapshot of `base` that match a filter, for delete by filter; allocated in
-// arena, ascending by path and position.
+// Positions of the live rows of a snapshot of `base` that match a filter, for delete by filter;
+// allocated in arena, ascending by path and position.
 struct vs_match {
     const char *filter;
     struct vs_str filter_json;

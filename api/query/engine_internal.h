@@ -41,7 +41,8 @@ struct vs_engine {
     struct vs_engine_scratch *scratches;
 };
 
-// The store of a table's files when the engine knows the table, else the warehouse's; NULL: neither.
+// The store of a table's files when the engine knows the table, else the warehouse's; NULL:
+// neither.
 struct vs_store *vs_engine_store(struct vs_engine *engine, const char *name);
 // The newest state of a table (one probe of the catalog when it is known); the caller releases it.
 enum vs_status vs_engine_table(struct vs_engine *engine,

@@ -93,8 +93,7 @@ enum vs_status vs_engine_match(struct vs_engine *engine,
     if (match->filter == NULL && match->filter_json.len == 0) {
         return vs_fail(err, VS_INVALID, "no filter is given; to match every row write TRUE");
     }
-    int64_t snapshot_id =
-        match->snapshot_id != 0 ? match->snapshot_id : base->current_snapshot_id;
+    int64_t snapshot_id = match->snapshot_id != 0 ? match->snapshot_id : base->current_snapshot_id;
     VS_TRY(vs_view_make(engine, match->store, base, snapshot_id, vs_table_current_schema(base), op,
                         &view, err));
     vs_arena_init(&scratch, engine->env, 0);

@@ -51,8 +51,8 @@ enum vs_status vs_file_column_read(const struct vs_view *view,
         status = vs_batch_init(&batch, env, field, 1, err);
     }
     if (status == VS_OK) {
-        status = vs_file_scan_open(env, view->store, view->metadata, view->files[file].data,
-                                   field, 1, &scan, err);
+        status = vs_file_scan_open(env, view->store, view->metadata, view->files[file].data, field,
+                                   1, &scan, err);
     }
     if (status == VS_OK) {
         status = read_batches(&request, scan, &batch, column_out, err);

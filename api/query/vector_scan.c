@@ -131,8 +131,8 @@ enum vs_status vs_vectors_stream(const struct vs_vector_scan *scan,
     }
     status = vs_batch_init(&batch, env, field, 1, err);
     if (status == VS_OK) {
-        status = vs_file_scan_open(env, view->store, view->metadata,
-                                   view->files[scan->file].data, field, 1, &file_scan, err);
+        status = vs_file_scan_open(env, view->store, view->metadata, view->files[scan->file].data,
+                                   field, 1, &file_scan, err);
     }
     if (status == VS_OK) {
         status = stream_batches(stream, file_scan, &batch, visit, ctx, err);

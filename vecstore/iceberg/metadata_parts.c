@@ -115,10 +115,10 @@ enum vs_status vs_metadata_extra(const struct metadata_parser *p,
 // Some writers draw snapshot ids from all 64 bits; those above INT64_MAX are kept as the negative
 // numbers with the same bits (vs_snapshot_id_format), and such tables are not written.
 static enum vs_status read_id(const struct metadata_parser *p,
-                                     const struct vs_json *object,
-                                     const char *key,
-                                     int64_t *out,
-                                     struct vs_error *err)
+                              const struct vs_json *object,
+                              const char *key,
+                              int64_t *out,
+                              struct vs_error *err)
 {
     const struct vs_json *value = vs_json_get(object, key);
     struct vs_str text;
