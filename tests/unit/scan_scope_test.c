@@ -399,6 +399,12 @@ static void embedded_manifests(void)
     l.snapshot.extra_json = S("\"manifests\":[\"" ROOT "/metadata/m1.avro\"]");
     write_old_manifest(&l, S(ROOT "/metadata/m1.avro"));
     check_old_plan(&l);
+    char long_text[6000]; // many manifests make a long list
+    memset(long_text, ' ', sizeof long_text);
+    static const char tail[] = "\"manifests\":[\"" ROOT "/metadata/m1.avro\"]";
+    memcpy(long_text + sizeof long_text - (sizeof tail - 1), tail, sizeof tail - 1);
+    l.snapshot.extra_json = (struct vs_str){long_text, sizeof long_text};
+    check_old_plan(&l);
     static const char gone[] = "\"manifests\":[\"" ROOT "/metadata/gone.avro\"]";
     static const char *const bad[] = {"\"manifests\":[7]", "\"manifests\":[\"\"]",
                                       "\"manifests\":{}", "\"other\":1", gone};

@@ -317,7 +317,10 @@ static enum vs_status read_embedded(struct planner *p,
                                     struct vs_error *err)
 {
     struct vs_json_doc *doc = NULL;
-    struct vs_str text = vs_arena_printf(&p->scratch, "{%.*s}", VS_STR_ARG(snapshot->extra_json));
+    // (VS_STR_ARG is for messages: it cuts long text)
+    struct vs_str text =
+        vs_arena_printf(&p->scratch, "{%.*s}", (int)snapshot->extra_json.len,
+                        snapshot->extra_json.len > 0 ? snapshot->extra_json.ptr : "");
     if (text.ptr == NULL) {
         return no_memory(err);
     }
