@@ -104,6 +104,9 @@ static enum vs_status open_file(const struct vs_env *env,
     vs_buf_init(&folder, env, URI_MAX);
     enum vs_status status = vs_file_uri_split(options->uri, &folder, &name, err);
     if (status == VS_OK) {
+        status = vs_settings_check_known(options->settings, err);
+    }
+    if (status == VS_OK) {
         status = vs_store_open_with(env, vs_buf_c_str(&folder), options->settings, false, store_out,
                                     err);
     }

@@ -63,7 +63,7 @@ class Client:
             "--set",
             "s3.request-timeout-ms=300",
             "--set",
-            "rest.request-timeout-ms=300",
+            "rest.timeout-ms=300",
         ]
         if self.catalog == "rest":
             return common + ["--catalog", "rest", "--catalog-uri", self.server.rest_uri]

@@ -221,8 +221,14 @@ static void names_and_lists(void)
     CHECK_OK(test_table_create(f.catalog, "n.t", &f.err), f.err); // the name is free again
     expect_version(&f, 1);
     const struct vs_catalog_options other = {.kind = "hive", .warehouse = "x"};
+    const struct vs_pair misspelt = {VS_STR("s3.endpoit"), VS_STR("x")},
+                         foreign = {VS_STR("token"), VS_STR("x")};
+    const struct vs_settings wrong = {&misspelt, 1}, right = {&foreign, 1};
     struct vs_catalog *catalog = NULL;
     CHECK_STATUS(vs_catalog_open(&f.t.env, &other, &catalog, &f.err), VS_UNSUPPORTED);
+    CHECK_STATUS(vs_settings_check_known(&wrong, &f.err), VS_INVALID);
+    CHECK(strstr(f.err.message, "s3.endpoint") != NULL);
+    CHECK_OK(vs_settings_check_known(&right, &f.err), f.err);
     tear_down(&f);
 }
 

@@ -123,6 +123,7 @@ enum vs_status vs_catalog_open(const struct vs_env *env,
 {
     const char *kind = options->kind != NULL ? options->kind : "filesystem";
     struct vs_catalog *catalog = NULL;
+    VS_TRY(vs_settings_check_known(options->settings, err));
     if (strcmp(kind, "filesystem") == 0) {
         VS_TRY(open_filesystem(env, options, &catalog, err));
     } else if (strcmp(kind, "sql") == 0) {

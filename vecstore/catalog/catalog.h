@@ -36,6 +36,9 @@ struct vs_catalog_options {
     bool create_warehouse;
 };
 
+// INVALID names a setting of ours (s3., client., http., rest.) that does not exist, and the nearest
+// one that does. vs_catalog_open checks its settings so.
+enum vs_status vs_settings_check_known(const struct vs_settings *settings, struct vs_error *err);
 enum vs_status vs_catalog_open(const struct vs_env *env,
                                const struct vs_catalog_options *options,
                                struct vs_catalog **catalog_out,
