@@ -134,7 +134,7 @@ static enum vs_status write_line(struct vs_export_sink *sink,
         vs_jw_key_str(&w, c->field.name);
         if (c->column != SIZE_MAX) {
             vs_column_write_json(&w, &rows->batch->columns[c->column], &c->field, row);
-        } else {
+        } else if (record != NULL) {
             VS_TRY(write_datum(&w, &record->as.items[c->member], c->type, 0, err));
         }
     }

@@ -182,6 +182,9 @@ static enum vs_status add_run(struct vs_index_run_list *list,
         list->runs = runs;
         list->capacity = capacity;
     }
+    if (list->runs == NULL) {
+        return VS_INTERNAL; // for the static analyser: there is room by now
+    }
     list->runs[list->count++] =
         (struct vs_index_run){segment, first_row, (uint32_t)list->row_count, count};
     list->row_count += count;

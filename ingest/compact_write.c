@@ -81,6 +81,9 @@ static enum vs_status add_piece(struct reader *r,
         output->pieces = pieces;
         output->piece_capacity = capacity;
     }
+    if (output->pieces == NULL) {
+        return VS_INTERNAL; // for the static analyser: there is room by now
+    }
     output->pieces[output->piece_count++] = (struct vs_compact_piece){r->file, position, count};
     r->rewrite->is_untraced = ++r->rewrite->piece_total > MAX_PIECES;
     return VS_OK;

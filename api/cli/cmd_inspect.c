@@ -15,6 +15,7 @@ static const struct cli_option inspect_options[] = {
 
 static void render_value(const struct vs_json *value, int depth, FILE *out);
 
+// NOLINTNEXTLINE(misc-no-recursion): ends at the JSON parser's depth limit
 static void render_member(struct vs_str key, const struct vs_json *value, int depth, FILE *out)
 {
     bool is_container = vs_json_is(value, VS_JSON_OBJECT) || vs_json_is(value, VS_JSON_ARRAY);
@@ -23,6 +24,7 @@ static void render_member(struct vs_str key, const struct vs_json *value, int de
 }
 
 // Any document, indented: inspect shows what is in a file, whatever that is.
+// NOLINTNEXTLINE(misc-no-recursion): ends at the JSON parser's depth limit
 static void render_value(const struct vs_json *value, int depth, FILE *out)
 {
     struct vs_json_iter iter;

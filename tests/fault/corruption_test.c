@@ -411,7 +411,7 @@ static void one_case(struct world *w, size_t number)
     struct vs_error err = {0};
     struct answer answer = {0};
     char text[96];
-    if (bytes == NULL) {
+    if (bytes == NULL || object->bytes == NULL) {
         abort();
     }
     memcpy(bytes, object->bytes, len);

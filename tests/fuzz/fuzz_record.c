@@ -38,6 +38,7 @@ static void read_rows(struct vs_record_reader *records,
 }
 
 // Takes the leaves away, so that only the levels tell what is there.
+// NOLINTNEXTLINE(misc-no-recursion): ends at VS_TYPE_MAX_DEPTH
 static void drop_leaves(struct vs_type *type, unsigned depth)
 {
     for (size_t i = 0; depth <= VS_TYPE_MAX_DEPTH && i < type->child_count; i++) {

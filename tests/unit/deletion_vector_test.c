@@ -244,7 +244,7 @@ static struct vs_deletes_written delete_rows(struct vs_catalog *catalog,
     struct vs_table *table = NULL;
     struct vs_scan_plan *plan = NULL;
     struct vs_deletes_written written = {0};
-    struct vs_commit_result result;
+    struct vs_commit_result result = {0};
     struct vs_position_delete rows[16];
     CHECK_OK(vs_catalog_load(catalog, "n.v3", &table, &err), err);
     const struct vs_table_metadata *m = table->metadata;
@@ -316,7 +316,7 @@ static void case_write_and_merge(void)
     char path[256];
     struct vs_error err = {0};
     struct vs_catalog *catalog = NULL;
-    struct vs_commit_result result;
+    struct vs_commit_result result = {0};
     struct vs_arena arena;
     const uint64_t first[] = {5, 1, 5}, second[] = {9, 99};
     test_dir_make(path, sizeof path);
@@ -358,7 +358,7 @@ static void case_upgraded_table(void)
     char path[256];
     struct vs_error err = {0};
     struct vs_catalog *catalog = NULL;
-    struct vs_commit_result result;
+    struct vs_commit_result result = {0};
     struct vs_arena arena;
     const uint64_t first[] = {5, 1}, second[] = {9, 5};
     const struct vs_intent raise = {.edit = upgrade};
@@ -435,7 +435,7 @@ static void case_write_allocation_failures(void)
     struct vs_error err = {0};
     struct vs_catalog *catalog = NULL;
     struct vs_table *table = NULL;
-    struct vs_commit_result result;
+    struct vs_commit_result result = {0};
     struct vs_scan_plan *plan = NULL;
     size_t before = 0;
     test_dir_make(path, sizeof path);

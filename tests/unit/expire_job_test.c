@@ -115,7 +115,7 @@ static void young_lineage_stays(void)
     const int64_t current = u.t.table->metadata->current_snapshot_id;
     const struct vs_expire_job plain = {0}, named = {.snapshot_ids = &old, .snapshot_id_count = 1},
                                newest = {.snapshot_ids = &current, .snapshot_id_count = 1};
-    u.env.now_ms += 3599 * 1000;
+    u.env.now_ms += 3599 * INT64_C(1000);
     REQUIRE_OK(expire(&u, &plain, &result, &err), err);
     CHECK_INT(result.expired_count, 0);
     vs_expire_result_clear(&result);

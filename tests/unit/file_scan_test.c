@@ -134,7 +134,7 @@ static void case_defaults(void)
         field.initial_default_json = vs_str_from_c(defaults[i].json);
         enum vs_status status = read_file(vs_env_default(), &t, &data, &field, 1, &batch, &err);
         CHECK_INT(status, defaults[i].shown != NULL ? VS_OK : VS_CORRUPT);
-        if (status == VS_OK) {
+        if (status == VS_OK && defaults[i].shown != NULL) {
             struct vs_json_writer w;
             struct vs_buf text;
             vs_buf_init(&text, vs_env_default(), 4096);

@@ -179,6 +179,7 @@ static void case_seek(void)
     }
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): ends at 20 levels
 static void drop_leaves(struct vs_type *type, int depth)
 {
     for (size_t i = 0; depth < 20 && i < type->child_count; i++) {
@@ -190,6 +191,7 @@ static void drop_leaves(struct vs_type *type, int depth)
 }
 
 // Without values the shapes stay: what is null, how many elements there are.
+// NOLINTNEXTLINE(misc-no-recursion): ends at 20 levels
 static bool same_shape(const struct vs_datum *full, const struct vs_datum *bare, int depth)
 {
     if (depth > 20 || full->shape == VS_DATUM_SCALAR) {

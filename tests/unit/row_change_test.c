@@ -283,8 +283,8 @@ static void files_without_rows_leave(void)
         struct fixture f;
         struct vs_delete_result result;
         struct vs_error err = {0};
-        size_t files, deletes;
-        uint64_t rows;
+        size_t files = 0, deletes = 0;
+        uint64_t rows = 0;
         struct chosen first = {"a", 10, 5, 0}, second = {"a", 0, 10, 0}, third = {"a", 15, 34, 0},
                       last = {"a", 49, 1, 0}, all = {"b", 0, 50, 0};
         REQUIRE(set_up(&f, VS_KIND_LONG, NULL, 0));

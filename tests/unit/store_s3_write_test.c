@@ -67,8 +67,8 @@ static void case_multipart(void)
     CHECK_INT(mock_s3_uploads(f.mock), 0); // abandoned
     CHECK_OK(write_big(&f, "new", BIG, VS_PUT_IF_ABSENT, &err), err);
     check_big(&f, "new", BIG);
-    CHECK_OK(write_big(&f, "exact", 2 * 5242880, VS_PUT_ANY, &err), err);
-    check_big(&f, "exact", 2 * 5242880);
+    CHECK_OK(write_big(&f, "exact", (size_t)2 * 5242880, VS_PUT_ANY, &err), err);
+    check_big(&f, "exact", (size_t)2 * 5242880);
     s3_end(&f);
 }
 
@@ -111,78 +111,75 @@ static void case_abandoned_upload(void)
     s3_end(&f);
 }
 
+static const struct multipart_fault {
+    struct mock_fault fault;
+    enum vs_put_mode mode;
+    enum vs_status expected;
+    size_t uploads; // left behind
+    bool applied;
+} multipart_faults[] = {
+    // Parts and the beginning are repeated.
+    {{.method = "PUT", .kind = MOCK_DROP_AFTER, .times = 3}, VS_PUT_IF_ABSENT, VS_OK, 0, true},
+    {{.method = "PUT", .kind = MOCK_STATUS, .status = 503, .times = 3}, VS_PUT_ANY, VS_OK, 0, true},
+    {{.needle = "uploads=", .kind = MOCK_STATUS, .status = 500, .times = 2},
+     VS_PUT_ANY,
+     VS_OK,
+     0,
+     true},
+    {{.method = "PUT", .kind = MOCK_STATUS, .status = 403, .skip = 2, .times = 99},
+     VS_PUT_ANY,
+     VS_DENIED,
+     0,
+     false},
+    // Completion of a plain upload is repeated; a lost answer is looked for.
+    {{.method = "POST", .needle = "?uploadId", .kind = MOCK_STATUS, .status = 500, .times = 2},
+     VS_PUT_ANY,
+     VS_OK,
+     0,
+     true},
+    {{.method = "POST", .needle = "?uploadId", .kind = MOCK_DROP_AFTER, .times = 1},
+     VS_PUT_ANY,
+     VS_OK,
+     0,
+     true},
+    // An error in an answer with status 200.
+    {{.method = "POST",
+      .needle = "?uploadId",
+      .kind = MOCK_STATUS,
+      .status = 200,
+      .code = "InternalError",
+      .times = 2},
+     VS_PUT_ANY,
+     VS_OK,
+     0,
+     true},
+    {{.method = "POST",
+      .needle = "?uploadId",
+      .kind = MOCK_STATUS,
+      .status = 200,
+      .code = "InternalError",
+      .times = 1},
+     VS_PUT_IF_ABSENT,
+     VS_UNKNOWN,
+     1,
+     false},
+    // A conditional completion is sent once.
+    {{.method = "POST", .needle = "?uploadId", .kind = MOCK_DROP_AFTER, .times = 1},
+     VS_PUT_IF_ABSENT,
+     VS_UNKNOWN,
+     0,
+     true},
+    {{.method = "POST", .needle = "?uploadId", .kind = MOCK_DROP_BEFORE, .times = 1},
+     VS_PUT_IF_ABSENT,
+     VS_UNKNOWN,
+     1,
+     false},
+};
+
 static void case_multipart_faults(void)
 {
-    static const struct {
-        struct mock_fault fault;
-        enum vs_put_mode mode;
-        enum vs_status expected;
-        size_t uploads; // left behind
-        bool applied;
-    } rows[] = {
-        // Parts and the beginning are repeated.
-        {{.method = "PUT", .kind = MOCK_DROP_AFTER, .times = 3}, VS_PUT_IF_ABSENT, VS_OK, 0, true},
-        {{.method = "PUT", .kind = MOCK_STATUS, .status = 503, .times = 3},
-         VS_PUT_ANY,
-         VS_OK,
-         0,
-         true},
-        {{.needle = "uploads=", .kind = MOCK_STATUS, .status = 500, .times = 2},
-         VS_PUT_ANY,
-         VS_OK,
-         0,
-         true},
-        {{.method = "PUT", .kind = MOCK_STATUS, .status = 403, .skip = 2, .times = 99},
-         VS_PUT_ANY,
-         VS_DENIED,
-         0,
-         false},
-        // Completion of a plain upload is repeated; a lost answer is looked for.
-        {{.method = "POST", .needle = "?uploadId", .kind = MOCK_STATUS, .status = 500, .times = 2},
-         VS_PUT_ANY,
-         VS_OK,
-         0,
-         true},
-        {{.method = "POST", .needle = "?uploadId", .kind = MOCK_DROP_AFTER, .times = 1},
-         VS_PUT_ANY,
-         VS_OK,
-         0,
-         true},
-        // An error in an answer with status 200.
-        {{.method = "POST",
-          .needle = "?uploadId",
-          .kind = MOCK_STATUS,
-          .status = 200,
-          .code = "InternalError",
-          .times = 2},
-         VS_PUT_ANY,
-         VS_OK,
-         0,
-         true},
-        {{.method = "POST",
-          .needle = "?uploadId",
-          .kind = MOCK_STATUS,
-          .status = 200,
-          .code = "InternalError",
-          .times = 1},
-         VS_PUT_IF_ABSENT,
-         VS_UNKNOWN,
-         1,
-         false},
-        // A conditional completion is sent once.
-        {{.method = "POST", .needle = "?uploadId", .kind = MOCK_DROP_AFTER, .times = 1},
-         VS_PUT_IF_ABSENT,
-         VS_UNKNOWN,
-         0,
-         true},
-        {{.method = "POST", .needle = "?uploadId", .kind = MOCK_DROP_BEFORE, .times = 1},
-         VS_PUT_IF_ABSENT,
-         VS_UNKNOWN,
-         1,
-         false},
-    };
-
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    const struct multipart_fault *rows = multipart_faults;
+    for (size_t i = 0; i < sizeof multipart_faults / sizeof multipart_faults[0]; i++) {
         struct s3_fixture f;
         struct vs_error err;
         int before = check_failures;

@@ -118,7 +118,7 @@ static const struct vs_data_file *deletion_vector_of(const struct vs_scan_file *
 
 static bool is_position_file(const struct vs_data_file *d)
 {
-    return d->content == VS_CONTENT_POSITION_DELETES && !vs_is_deletion_vector(d);
+    return d != NULL && d->content == VS_CONTENT_POSITION_DELETES && !vs_is_deletion_vector(d);
 }
 
 static bool has_delete(const struct vs_scan_file *file, const struct vs_data_file *d)

@@ -42,7 +42,7 @@ static void add_field(struct filter *f, int32_t id)
     }
 }
 
-// Recursion is bounded by MAX_DEPTH.
+// NOLINTNEXTLINE(misc-no-recursion): ends at MAX_DEPTH
 static void collect_fields(struct filter *f, const struct vs_predicate *p, size_t depth)
 {
     if (p->op == VS_PREDICATE_AND || p->op == VS_PREDICATE_OR || p->op == VS_PREDICATE_NOT) {

@@ -6,6 +6,7 @@
 #include "vecstore/base/uuid.h"
 #include "vecstore/iceberg/transform.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 // Form encoding of Java's URLEncoder: a blank is '+'.
@@ -35,7 +36,10 @@ static enum vs_status append_base64(struct vs_buf *out, struct vs_str bytes, str
         }
         char text[4];
         for (size_t k = 0; k < 4; k++) {
-            text[k] = k <= n ? digits[group >> (18 - 6 * k) & 63] : '=';
+            text[k] = '=';
+            if (k <= n) {
+                text[k] = digits[group >> (18 - 6 * k) & 63];
+            }
         }
         VS_TRY(append_encoded(out, (struct vs_str){text, 4}, err));
     }
@@ -45,8 +49,8 @@ static enum vs_status append_base64(struct vs_buf *out, struct vs_str bytes, str
 static struct vs_str months_text(int64_t months, char *text, size_t size)
 {
     int64_t year = months / 12 - (months % 12 < 0);
-    int len = snprintf(text, size, "%04lld-%02d", (long long)(1970 + year),
-                       (int)(months - year * 12) + 1);
+    int len =
+        snprintf(text, size, "%04" PRId64 "-%02d", 1970 + year, (int)(months - year * 12) + 1);
     return (struct vs_str){text, (size_t)len};
 }
 
@@ -57,7 +61,7 @@ static struct vs_str time_text(enum vs_transform_kind transform,
     int64_t number = value->as.integer;
     int len = 0;
     if (transform == VS_TRANSFORM_YEAR) {
-        len = snprintf(text, VS_DATETIME_TEXT_SIZE, "%04lld", (long long)(1970 + number));
+        len = snprintf(text, VS_DATETIME_TEXT_SIZE, "%04" PRId64, 1970 + number);
         return (struct vs_str){text, (size_t)len};
     }
     if (transform == VS_TRANSFORM_MONTH) {

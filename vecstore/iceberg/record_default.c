@@ -139,7 +139,7 @@ static enum vs_status make_own(struct vs_record_scan *scan,
                                struct vs_error *err)
 {
     struct vs_json_doc *doc = NULL;
-    const struct vs_json_limits limits = {.max_depth = 2 * VS_TYPE_MAX_DEPTH};
+    const struct vs_json_limits limits = {.max_depth = (size_t)2 * VS_TYPE_MAX_DEPTH};
     *datum = (struct vs_datum){.shape = VS_DATUM_NULL};
     if (type->initial_default_json.len == 0) {
         return VS_OK;

@@ -86,7 +86,7 @@ static enum vs_status use_mapping(struct vs_record_scan *scan,
                                   struct vs_error *err)
 {
     struct vs_json_doc *doc = NULL;
-    const struct vs_json_limits limits = {.max_depth = 4 * VS_TYPE_MAX_DEPTH};
+    const struct vs_json_limits limits = {.max_depth = (size_t)4 * VS_TYPE_MAX_DEPTH};
     enum vs_status status =
         vs_json_parse(scan->env, text, "property schema.name-mapping.default", &limits, &doc, err);
     if (status == VS_INVALID ||

@@ -49,7 +49,10 @@ static struct vs_str take_word(struct term_reader *r)
 {
     skip_space(r);
     struct vs_str word = {r->rest.ptr, 0};
-    char quote = r->rest.len > 0 ? r->rest.ptr[0] : '\0';
+    char quote = '\0';
+    if (r->rest.len > 0) {
+        quote = r->rest.ptr[0];
+    }
     if (quote == '"' || quote == '`') {
         const char *end = memchr(r->rest.ptr + 1, quote, r->rest.len - 1);
         if (end == NULL) {

@@ -219,7 +219,7 @@ enum vs_status vs_iceberg_type_parse(const struct vs_env *env,
                                      struct vs_error *err)
 {
     struct vs_json_doc *doc = NULL;
-    const struct vs_json_limits limits = {.max_depth = 4 * VS_TYPE_MAX_DEPTH};
+    const struct vs_json_limits limits = {.max_depth = (size_t)4 * VS_TYPE_MAX_DEPTH};
     struct parser p = {.what = what, .arena = arena};
     struct vs_type type = {.id = -1, .required = true};
     VS_TRY(vs_json_parse(env, schema_json, what, &limits, &doc, err));
