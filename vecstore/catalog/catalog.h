@@ -77,7 +77,8 @@ enum vs_status vs_catalog_is_current(struct vs_catalog *catalog,
                                      const struct vs_table *table,
                                      bool *current_out,
                                      struct vs_error *err);
-// Removes the table's metadata and data; NOT_FOUND when there is none.
+// Removes the table and its files; NOT_FOUND when there is none. A REST service decides about the
+// files itself (setting rest.drop-purge asks it to remove them).
 enum vs_status vs_catalog_drop(struct vs_catalog *catalog, const char *name, struct vs_error *err);
 
 // Adopts an existing table by its metadata file ("…/v3.metadata.json"). Filesystem catalogs find

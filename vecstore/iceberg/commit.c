@@ -84,10 +84,8 @@ static size_t metadata_log_max(const struct vs_table_metadata *m)
     return (size_t)most;
 }
 
-// dropped_out: how many entries fell off the log's old end.
 static enum vs_status log_metadata(struct vs_metadata_edit *edit,
                                    const char *base_uri,
-                                   size_t *dropped_out,
                                    struct vs_error *err)
 {
     struct vs_table_metadata *m = &edit->next;
@@ -102,33 +100,6 @@ static enum vs_status log_metadata(struct vs_metadata_edit *edit,
         (struct vs_log_entry){edit->base->last_updated_ms, VS_NO_SNAPSHOT, vs_str_from_c(base_uri)};
     m->metadata_log = log + drop;
     m->metadata_log_count = n + 1 - drop;
-    *dropped_out = drop; // never the base itself, where readers may still be
-    return VS_OK;
-}
-
-// Metadata files that nothing names any more, when the table asks for their removal.
-static enum vs_status list_dropped(const struct vs_table_metadata *base,
-                                   size_t dropped,
-                                   struct vs_commit_attempt *attempt,
-                                   struct vs_error *err)
-{
-    struct vs_table_metadata *m = attempt->metadata;
-    struct vs_str flag = vs_table_property(m, "write.metadata.delete-after-commit.enabled");
-    if (dropped == 0 || !vs_str_equal_nocase(flag, VS_STR("true"))) {
-        return VS_OK;
-    }
-    struct vs_str *files = vs_arena_alloc_array(&m->arena, dropped, sizeof *files);
-    if (files == NULL) {
-        return no_memory(err);
-    }
-    for (size_t i = 0; i < dropped; i++) {
-        files[i] = vs_arena_copy_str(&m->arena, base->metadata_log[i].metadata_file);
-        if (files[i].ptr == NULL) {
-            return no_memory(err);
-        }
-    }
-    attempt->dropped_metadata = files;
-    attempt->dropped_metadata_count = dropped;
     return VS_OK;
 }
 
@@ -445,12 +416,11 @@ enum vs_status vs_commit_prepare(struct vs_commit_state *state,
 {
     struct vs_metadata_edit edit; // shares the base's memory; changed parts live in scratch
     struct vs_commit_attempt attempt = {0};
-    size_t dropped = 0;
     state->attempt++;
     vs_arena_clear(&state->scratch);
     vs_metadata_edit_begin(&edit, state->env, &state->scratch, base, vs_wall_ms(state->env));
     VS_TRY(run_edits(&edit, intent, err));
-    VS_TRY(log_metadata(&edit, base_metadata_uri, &dropped, err));
+    VS_TRY(log_metadata(&edit, base_metadata_uri, err));
     attempt.snapshot_id = edit.next.current_snapshot_id;
     if (intent->operation != NULL) {
         struct commit_base from = {.metadata = &edit.next, .intent = intent};
@@ -467,11 +437,6 @@ enum vs_status vs_commit_prepare(struct vs_commit_state *state,
         VS_TRY(set_statistics(&edit, intent->statistics, snapshot_id, err));
     }
     VS_TRY(reparse(state, &edit.next, &attempt.metadata, err));
-    enum vs_status status = list_dropped(base, dropped, &attempt, err);
-    if (status != VS_OK) {
-        vs_table_metadata_free(attempt.metadata);
-        return status;
-    }
     *attempt_out = attempt;
     return VS_OK;
 }

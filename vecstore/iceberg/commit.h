@@ -66,11 +66,6 @@ struct vs_intent {
 struct vs_commit_attempt {
     struct vs_table_metadata *metadata; // the new one; owned by the attempt until taken
     int64_t snapshot_id; // of the new snapshot, or the current one for a metadata-only change
-    // Metadata files that fell off the metadata log, where table property
-    // write.metadata.delete-after-commit.enabled asks for their removal: the catalog may delete
-    // them once the commit is known to be in. URIs in the arena of metadata.
-    const struct vs_str *dropped_metadata;
-    size_t dropped_metadata_count;
 };
 
 // Writes manifests and manifest list of `intent` on `base` and builds the new metadata. commit_id
