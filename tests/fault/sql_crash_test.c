@@ -50,47 +50,54 @@ static bool strikes(void)
 }
 
 #define PWRITE(name)                                                                               \
-    ssize_t name(int fd, const void *bytes, size_t n, off_t offset);                               \
-    ssize_t name(int fd, const void *bytes, size_t n, off_t offset)                                \
+    ssize_t name(int fd, const void *buf, size_t n, off_t offset);                                 \
+    ssize_t name(int fd, const void *buf, size_t n, off_t offset)                                  \
     {                                                                                              \
         union {                                                                                    \
             void *object;                                                                          \
             ssize_t (*call)(int, const void *, size_t, off_t);                                     \
         } f = {real(#name)};                                                                       \
         if (!strikes()) {                                                                          \
-            return f.call(fd, bytes, n, offset);                                                   \
+            return f.call(fd, buf, n, offset);                                                     \
         }                                                                                          \
         if (fault == FAILS_AFTER) {                                                                \
-            (void)f.call(fd, bytes, n, offset);                                                    \
+            (void)f.call(fd, buf, n, offset);                                                      \
         }                                                                                          \
         errno = EIO;                                                                               \
         return -1;                                                                                 \
     }
 
-#define SYNC(name)                                                                                 \
-    int name(int fd);                                                                              \
-    int name(int fd)                                                                               \
-    {                                                                                              \
-        union {                                                                                    \
-            void *object;                                                                          \
-            int (*call)(int);                                                                      \
-        } f = {real(#name)};                                                                       \
-        if (!strikes()) {                                                                          \
-            return f.call(fd);                                                                     \
-        }                                                                                          \
-        if (fault == FAILS_AFTER) {                                                                \
-            (void)f.call(fd);                                                                      \
-        }                                                                                          \
-        errno = EIO;                                                                               \
-        return -1;                                                                                 \
+static int sync_by(const char *name, int fd)
+{
+    union {
+        void *object;
+        int (*call)(int);
+    } f = {real(name)};
+
+    if (!strikes()) {
+        return f.call(fd);
     }
+    if (fault == FAILS_AFTER) {
+        (void)f.call(fd);
+    }
+    errno = EIO;
+    return -1;
+}
 
 PWRITE(pwrite)
 PWRITE(pwrite64)
-SYNC(fsync)
-SYNC(fdatasync)
 
-int unlink(const char *path)
+int fsync(int fd)
+{
+    return sync_by("fsync", fd);
+}
+
+int fdatasync(int fildes)
+{
+    return sync_by("fdatasync", fildes);
+}
+
+int unlink(const char *name)
 {
     union {
         void *object;
@@ -98,16 +105,16 @@ int unlink(const char *path)
     } f = {real("unlink")};
 
     if (!strikes()) {
-        return f.call(path);
+        return f.call(name);
     }
     if (fault == FAILS_AFTER) {
-        (void)f.call(path);
+        (void)f.call(name);
     }
     errno = EIO;
     return -1;
 }
 
-int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
 {
     union {
         void *object;
@@ -115,10 +122,10 @@ int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
     } f = {real("linkat")};
 
     if (!strikes()) {
-        return f.call(from_fd, from, to_fd, to, flags);
+        return f.call(fromfd, from, tofd, to, flags);
     }
     if (fault == FAILS_AFTER) {
-        (void)f.call(from_fd, from, to_fd, to, flags);
+        (void)f.call(fromfd, from, tofd, to, flags);
     }
     errno = EIO;
     return -1;
