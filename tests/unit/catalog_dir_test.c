@@ -232,6 +232,54 @@ static void names_and_lists(void)
     tear_down(&f);
 }
 
+struct expiring {
+    struct vs_catalog *catalog;
+    int calls;
+};
+
+// While the commit is being made, another one lands and the base's manifest list is expired.
+static enum vs_status expire_base(void *ctx,
+                                  const struct vs_table_metadata *base,
+                                  struct vs_intent *intent,
+                                  struct vs_error *err)
+{
+    struct expiring *expiring = ctx;
+    (void)intent;
+    if (expiring->calls++ > 0) {
+        return VS_OK;
+    }
+    struct vs_commit_result result = {0};
+    struct vs_str list = vs_table_snapshot(base, base->current_snapshot_id)->manifest_list;
+    VS_TRY(test_table_append(expiring->catalog, "n.t", 500, 1, NULL, &result, err));
+    vs_table_release(result.table);
+    struct vs_store *store = vs_catalog_store(expiring->catalog);
+    struct vs_buf key;
+    vs_buf_init(&key, vs_catalog_env(expiring->catalog), 1 << 16);
+    enum vs_status status = vs_store_key(store, list, &key, err);
+    if (status == VS_OK) {
+        status = vs_store_remove(store, vs_buf_c_str(&key), err);
+    }
+    vs_buf_clear(&key);
+    return status;
+}
+
+static void expired_base(void)
+{
+    struct fixture f;
+    struct vs_commit_result result = {0};
+    set_up(&f, 1);
+    REQUIRE_OK(test_table_append(f.catalog, "n.t", 1, 1, NULL, &result, &f.err), f.err);
+    vs_table_release(result.table);
+    result = (struct vs_commit_result){0};
+    struct expiring expiring = {.catalog = f.catalog};
+    const struct vs_intent intent = {
+        .operation = "append", .rebase = expire_base, .rebase_ctx = &expiring};
+    CHECK_OK(vs_catalog_commit(f.catalog, "n.t", &intent, NULL, &result, &f.err), f.err);
+    CHECK_INT(result.attempts, 2);
+    vs_table_release(result.table);
+    tear_down(&f);
+}
+
 static void versions_and_locations(void)
 {
     struct fixture f;
@@ -533,6 +581,7 @@ TEST_MAIN(TEST(hints),
           TEST(other_layouts),
           TEST(moved_tables),
           TEST(names_and_lists),
+          TEST(expired_base),
           TEST(versions_and_locations),
           TEST(dropped_in_mid_commit),
           TEST(overtaken_and_cleaned),

@@ -172,6 +172,17 @@ static enum vs_status prepare(struct commit_loop *loop,
                              err);
 }
 
+// A base whose files others have expired meanwhile is not damaged, only out of date.
+static bool is_outdated(const struct commit_loop *loop,
+                        const struct vs_table *base,
+                        enum vs_status status)
+{
+    bool is_current = true;
+    return (status == VS_CORRUPT || status == VS_NOT_FOUND) &&
+           loop->catalog->vtable->is_current(loop->catalog, base, &is_current, NULL) == VS_OK &&
+           !is_current;
+}
+
 // One attempt. *retry_out: a conflict, try on. *keep_out: files of the last attempt must stay.
 static enum vs_status attempt_commit(struct commit_loop *loop,
                                      const struct vs_table *base,
@@ -183,7 +194,11 @@ static enum vs_status attempt_commit(struct commit_loop *loop,
     struct vs_commit_attempt attempt;
     struct vs_table *table = NULL;
     // Before the publish nothing can have been committed, whatever a store says of an object.
-    VS_TRY(vs_status_definite(prepare(loop, base, &attempt, err), err));
+    enum vs_status status = vs_status_definite(prepare(loop, base, &attempt, err), err);
+    if (status != VS_OK) {
+        *retry_out = is_outdated(loop, base, status);
+        return status;
+    }
     struct vs_publish publish = {.name = loop->name,
                                  .base = base,
                                  .next = attempt.metadata,
@@ -191,7 +206,7 @@ static enum vs_status attempt_commit(struct commit_loop *loop,
                                  .commit_id = loop->commit_id,
                                  .publish_id = vs_uuid_new_v4(loop->catalog->env),
                                  .op = loop->op};
-    enum vs_status status = VS_INTERNAL;
+    status = VS_INTERNAL;
     switch (settle(loop, &publish, &table, &status, err)) {
     case VS_OUTCOME_DONE:
         *keep_out = true;
