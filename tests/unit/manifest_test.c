@@ -135,6 +135,8 @@ static void lists_round_trip(void)
     struct vs_error err = {0};
     struct vs_arena arena;
     struct vs_buf bytes, again;
+    struct vs_partition_summary summary = {
+        .contains_nan = -1, .lower_bound = VS_STR("a"), .upper_bound = VS_STR("b")};
     struct vs_manifest_file entries[] = {
         {.path = VS_STR("file:///m1"),
          .length = 4711,
@@ -147,7 +149,7 @@ static void lists_round_trip(void)
          .added_rows = 10,
          .existing_rows = 20,
          .deleted_rows = 30},
-        // one partition summary as it is kept: not null, no NaN flag, bounds "a" and "b"
+        // one partition summary: not null, no NaN flag
         {.path = VS_STR("file:///m2"),
          .length = 1,
          .spec_id = 3,
@@ -161,7 +163,8 @@ static void lists_round_trip(void)
          .added_rows = -1,
          .existing_rows = -1,
          .deleted_rows = -1,
-         .partitions_raw = VS_STR("\2\0\0\2\2a\2\2b\0")},
+         .partition_count = 1,
+         .partitions = &summary},
     };
     struct vs_manifest_file *read = NULL;
     size_t count = 0;
@@ -185,7 +188,12 @@ static void lists_round_trip(void)
     CHECK_INT(read[1].spec_id, 3);
     CHECK_INT(read[1].content, 1);
     CHECK(read[1].added_files != 0); // failure 4: an unknown count must not read as none
-    CHECK(vs_str_equal(read[1].partitions_raw, entries[1].partitions_raw));
+    CHECK_INT((int)read[0].partition_count, 0);
+    REQUIRE(read[1].partition_count == 1);
+    CHECK(!read[1].partitions[0].contains_null);
+    CHECK_INT(read[1].partitions[0].contains_nan, -1);
+    CHECK(vs_str_equal_c(read[1].partitions[0].lower_bound, "a"));
+    CHECK(vs_str_equal_c(read[1].partitions[0].upper_bound, "b"));
     vs_buf_clear(&bytes);
     vs_buf_clear(&again);
     vs_arena_clear(&arena);

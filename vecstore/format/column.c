@@ -470,6 +470,19 @@ static int compare_real(double a, double b)
     return (a > b) - (a < b);
 }
 
+bool vs_value_keep(struct vs_value *value, struct vs_arena *arena)
+{
+    if (value->is_null || !vs_kind_is_text(value->kind)) {
+        return true;
+    }
+    struct vs_str copy = vs_arena_copy_str(arena, value->as.text);
+    if (copy.ptr == NULL) {
+        return false;
+    }
+    value->as.text = copy;
+    return true;
+}
+
 int vs_value_compare(const struct vs_value *a, const struct vs_value *b)
 {
     switch (a->kind) {

@@ -110,6 +110,8 @@ void vs_column_get_list(const struct vs_column *column,
 const float *vs_column_get_floats(const struct vs_column *column, size_t row, size_t *count_out);
 size_t vs_column_memory(const struct vs_column *column); // bytes held
 
+// Makes the value own what it borrows, in the arena; false: out of memory.
+bool vs_value_keep(struct vs_value *value, struct vs_arena *arena);
 // Compares two non-null values of one kind: -1, 0, 1. NaN sorts above everything.
 int vs_value_compare(const struct vs_value *a, const struct vs_value *b);
 // Appends one row as JSON (dates, timestamps, uuids, decimals and binary (base64) as strings).

@@ -14,12 +14,6 @@ static const struct vs_parquet_range unknown = {
 
 // ---- one bound ----
 
-static bool is_text(enum vs_kind kind)
-{
-    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_UUID ||
-           kind == VS_KIND_FIXED;
-}
-
 static size_t physical_width(const struct vs_pq_leaf *leaf)
 {
     switch (leaf->type) {
@@ -74,7 +68,7 @@ static bool decode_bound(const struct vs_parquet_reader *reader,
     if (leaf->type == VS_PQ_INT96) {
         return false; // its statistics have no defined order
     }
-    if (is_text(kind)) {
+    if (vs_kind_is_text(kind)) {
         value.as.text = bytes;
         *value_out = value;
         return leaf->convert == VS_PQ_SAME;

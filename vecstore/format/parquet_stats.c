@@ -8,12 +8,6 @@
 
 #define ICEBERG_TRUNCATE 16 // code points of a string, bytes of a binary
 
-static bool is_bytes(enum vs_kind kind)
-{
-    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_FIXED ||
-           kind == VS_KIND_UUID;
-}
-
 static bool is_real(enum vs_kind kind)
 {
     return kind == VS_KIND_FLOAT || kind == VS_KIND_DOUBLE;
@@ -129,7 +123,7 @@ void vs_leaf_stats_scan(const struct vs_column *column,
                         struct vs_leaf_stats *stats_out)
 {
     struct vs_leaf_stats stats = {.value_count = count};
-    if (is_bytes(column->kind)) {
+    if (vs_kind_is_text(column->kind)) {
         scan_bytes(column, first, count, &stats);
     } else if (is_real(column->kind)) {
         scan_reals(column, first, count, &stats);
@@ -141,7 +135,7 @@ void vs_leaf_stats_scan(const struct vs_column *column,
 
 int vs_bound_compare(enum vs_kind kind, const struct vs_bound *a, const struct vs_bound *b)
 {
-    if (is_bytes(kind)) {
+    if (vs_kind_is_text(kind)) {
         int order = vs_str_compare((struct vs_str){(const char *)a->bytes, a->len},
                                    (struct vs_str){(const char *)b->bytes, b->len});
         return order != 0 ? order : (int)a->cut - (int)b->cut;

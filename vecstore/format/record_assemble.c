@@ -230,13 +230,8 @@ static enum vs_status read_scalar(struct vs_record_reader *records,
     if (value.is_null) {
         return VS_OK;
     }
-    bool is_bytes = value.kind == VS_KIND_STRING || value.kind == VS_KIND_BINARY ||
-                    value.kind == VS_KIND_FIXED || value.kind == VS_KIND_UUID;
-    if (is_bytes) {
-        value.as.text = vs_arena_copy_str(&records->rows, value.as.text);
-        if (value.as.text.ptr == NULL) {
-            return too_large(records, err);
-        }
+    if (!vs_value_keep(&value, &records->rows)) {
+        return too_large(records, err);
     }
     out->as.scalar = value;
     return VS_OK;

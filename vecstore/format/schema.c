@@ -45,6 +45,12 @@ size_t vs_schema_find_id(const struct vs_schema *schema, int32_t id)
     return SIZE_MAX;
 }
 
+bool vs_kind_is_text(enum vs_kind kind)
+{
+    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_FIXED ||
+           kind == VS_KIND_UUID;
+}
+
 size_t vs_kind_width(enum vs_kind kind)
 {
     return (unsigned)kind < VS_KIND_COUNT ? kinds[kind].width : 0;

@@ -69,6 +69,8 @@ size_t vs_schema_find_id(const struct vs_schema *schema, int32_t id);
 // Bytes per value of a fixed-width kind (BOOLEAN 1, INT/DATE/FLOAT 4, LONG/DOUBLE/TIME/TIMESTAMP*
 // 8, UUID 16, DECIMAL 16); 0 for the others.
 size_t vs_kind_width(enum vs_kind kind);
+// STRING, BINARY, FIXED and UUID: values are vs_value.as.text.
+bool vs_kind_is_text(enum vs_kind kind);
 // False for types that a table may have but this program cannot read (VS_KIND_OTHER, lists of it).
 bool vs_field_is_readable(const struct vs_field *field);
 const char *vs_kind_name(enum vs_kind kind); // Iceberg's name: "long", "timestamptz", …

@@ -2,21 +2,13 @@
 /*
  * Default values of columns, from their JSON form.
  */
+#include "vecstore/base/text.h"
 #include "vecstore/iceberg/file_scan_internal.h"
 
 static enum vs_status malformed(const struct vs_field *field, struct vs_error *err)
 {
     return vs_fail(err, VS_CORRUPT, "the default value of column '%.*s' is no %s",
                    VS_STR_ARG(field->name), vs_kind_name(field->kind));
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 // Binary and fixed values are written in hexadecimal.
@@ -32,7 +24,7 @@ static enum vs_status append_hex(const struct vs_field *field,
         return vs_fail(err, VS_NO_MEMORY, "no memory for a default value");
     }
     for (size_t i = 0; i < n; i++) {
-        int high = hex_digit(text.ptr[2 * i]), low = hex_digit(text.ptr[2 * i + 1]);
+        int high = vs_hex_value(text.ptr[2 * i]), low = vs_hex_value(text.ptr[2 * i + 1]);
         if (high < 0 || low < 0) {
             return malformed(field, err);
         }

@@ -236,7 +236,10 @@ static enum vs_status read_delete_files(struct delete_reader *r, struct vs_error
     }
     for (size_t i = 0; i < r->plan->file_count; i++) {
         const struct vs_scan_file *file = &r->plan->files[i];
-        for (size_t j = 0; j < file->delete_count && deletion_vector_of(file) == NULL; j++) {
+        if (deletion_vector_of(file) != NULL) {
+            continue;
+        }
+        for (size_t j = 0; j < file->delete_count; j++) {
             if (is_position_file(file->deletes[j])) {
                 all[n++] = file->deletes[j];
             }

@@ -120,21 +120,11 @@ static enum vs_status read_blob(struct vs_store *store,
                                 struct vs_buf *blob,
                                 struct vs_error *err)
 {
-    struct vs_buf key;
     struct vs_file *file = NULL;
     size_t size = (size_t)entry->content_size;
-    vs_buf_init(&key, blob->env, VS_METADATA_MAX_BYTES);
-    enum vs_status status = vs_table_path_key(metadata, store, entry->path, &key, err);
-    const char *text = status == VS_OK ? vs_buf_c_str(&key) : NULL;
-    if (status == VS_OK) {
-        status = text != NULL ? vs_file_open(store, text, &file, err)
-                              : vs_fail(err, VS_NO_MEMORY, "no memory to open a deletion vector");
-    }
-    if (status == VS_NOT_FOUND) {
-        status = vs_fail(err, VS_CORRUPT, "the file %.*s, which the table names, is missing",
-                         VS_STR_ARG(entry->path));
-    }
-    if (status == VS_OK && !vs_range_fits((uint64_t)entry->content_offset, size, file->size)) {
+    VS_TRY(vs_table_file_open(blob->env, store, metadata, entry->path, &file, err));
+    enum vs_status status = VS_OK;
+    if (!vs_range_fits((uint64_t)entry->content_offset, size, file->size)) {
         status = vs_fail(err, VS_CORRUPT,
                          "the deletion vector at byte %lld with %lld bytes leaves %.*s, which has "
                          "%llu bytes",
@@ -149,7 +139,6 @@ static enum vs_status read_blob(struct vs_store *store,
         blob->len = status == VS_OK ? size : 0;
     }
     vs_file_close(file);
-    vs_buf_clear(&key);
     return status;
 }
 

@@ -23,8 +23,8 @@ static enum vs_status is_equal(struct vs_metadata_edit *edit,
     if (a.field_count != b.field_count) {
         return VS_OK;
     }
-    VS_TRY(vs_metadata_schema_text(edit->env, edit->arena, &a, &a_text, err));
-    VS_TRY(vs_metadata_schema_text(edit->env, edit->arena, &b, &b_text, err));
+    VS_TRY(vs_metadata_schema_text(edit->arena, &a, &a_text, err));
+    VS_TRY(vs_metadata_schema_text(edit->arena, &b, &b_text, err));
     *out = vs_str_equal(a_text, b_text);
     return VS_OK;
 }
@@ -59,7 +59,7 @@ static enum vs_status publish(struct vs_metadata_edit *edit,
     VS_TRY(vs_edit_grow(edit, base->schema_json, n, 1, sizeof *texts, &texts, err));
     schema->schema_id = id + 1;
     schemas[n] = *schema;
-    VS_TRY(vs_metadata_schema_text(edit->env, edit->arena, schema, &texts[n], err));
+    VS_TRY(vs_metadata_schema_text(edit->arena, schema, &texts[n], err));
     next->schemas = schemas;
     next->schema_json = texts;
     next->schema_count = n + 1;

@@ -111,8 +111,8 @@ static enum vs_status add_spec(struct vs_metadata_edit *edit,
     spec.spec_id = id + 1;
     VS_TRY(vs_edit_grow(edit, m->specs, m->spec_count, 1, sizeof *specs, &specs, err));
     specs[m->spec_count] = spec;
-    VS_TRY(vs_metadata_specs_text(edit->env, edit->arena, specs, m->spec_count + 1,
-                                  &m->partition_specs_json, err));
+    VS_TRY(vs_metadata_specs_text(edit->arena, specs, m->spec_count + 1, &m->partition_specs_json,
+                                  err));
     m->specs = specs;
     m->spec_count++;
     m->default_spec_id = spec.spec_id;
@@ -174,7 +174,7 @@ enum vs_status vs_edit_set_sort_order(struct vs_metadata_edit *edit,
     VS_TRY(
         vs_edit_grow(edit, m->sort_orders, m->sort_order_count, 1, sizeof *orders, &orders, err));
     orders[m->sort_order_count] = order;
-    VS_TRY(vs_metadata_orders_text(edit->env, edit->arena, orders, m->sort_order_count + 1,
+    VS_TRY(vs_metadata_orders_text(edit->arena, orders, m->sort_order_count + 1,
                                    &m->sort_orders_json, err));
     m->sort_orders = orders;
     m->sort_order_count++;

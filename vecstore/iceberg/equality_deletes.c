@@ -14,6 +14,7 @@
 #include "vecstore/base/bytes.h"
 #include "vecstore/base/checked.h"
 #include "vecstore/iceberg/delete_schema.h"
+#include "vecstore/iceberg/partition_values.h"
 #include "vecstore/iceberg/transform.h"
 
 #include <math.h>
@@ -183,27 +184,6 @@ static enum vs_status make_groups(struct equality *e, struct vs_error *err)
 
 // ---- columns ----
 
-// The column as the table has it now or, when it was dropped, had it last.
-static const struct vs_field *find_field(const struct vs_table_metadata *metadata, int32_t id)
-{
-    const struct vs_schema *current = vs_table_current_schema(metadata);
-    const struct vs_field *found = NULL;
-    int32_t found_in = -1;
-    size_t at = vs_schema_find_id(current, id);
-    if (at != SIZE_MAX) {
-        return &current->fields[at];
-    }
-    for (size_t i = 0; i < metadata->schema_count; i++) {
-        const struct vs_schema *schema = &metadata->schemas[i];
-        at = vs_schema_find_id(schema, id);
-        if (at != SIZE_MAX && (found == NULL || schema->schema_id > found_in)) {
-            found = &schema->fields[at];
-            found_in = schema->schema_id;
-        }
-    }
-    return found;
-}
-
 static enum vs_status check_field(const struct vs_field *field,
                                   int32_t id,
                                   const struct vs_data_file *d,
@@ -257,7 +237,7 @@ static enum vs_status init_set(struct equality *e,
         vs_buf_init(&set->columns[i].upper_text, e->env, SIZE_MAX);
     }
     for (size_t i = 0; i < n; i++) {
-        const struct vs_field *field = find_field(e->reader->metadata, first->ids[i]);
+        const struct vs_field *field = vs_partition_source(e->reader->metadata, first->ids[i]);
         VS_TRY(check_field(field, first->ids[i], first->file, err));
         set->fields[i] = *field;
     }
@@ -265,12 +245,6 @@ static enum vs_status init_set(struct equality *e,
 }
 
 // ---- keys ----
-
-static bool is_text(enum vs_kind kind)
-{
-    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_UUID ||
-           kind == VS_KIND_FIXED;
-}
 
 static uint64_t real_bits(double value)
 {
@@ -291,7 +265,7 @@ static enum vs_status append_value(struct vs_buf *key,
     if (value->is_null) {
         return VS_OK;
     }
-    if (is_text(value->kind)) {
+    if (vs_kind_is_text(value->kind)) {
         vs_store_u64le(word, value->as.text.len);
         VS_TRY(vs_buf_append(key, word, sizeof word, err));
         return vs_buf_append_str(key, value->as.text, err);
@@ -452,7 +426,7 @@ static enum vs_status keep_bound(struct vs_value *bound,
                                  struct vs_error *err)
 {
     *bound = *value;
-    if (is_text(value->kind)) {
+    if (vs_kind_is_text(value->kind)) {
         vs_buf_reset(text);
         VS_TRY(vs_buf_append_str(text, value->as.text, err));
         bound->as.text = vs_buf_view(text);

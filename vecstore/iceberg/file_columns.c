@@ -3,6 +3,7 @@
  * Where the columns of a scan come from: the file, matched by field id or name mapping, or what
  * stands for a column that the file does not have (partition value, default, null).
  */
+#include "vecstore/format/type.h"
 #include "vecstore/iceberg/file_scan_internal.h"
 
 static enum vs_status no_memory(const struct vs_file_scan *s, struct vs_error *err)
@@ -49,24 +50,26 @@ static size_t mapped_column(const struct vs_json *mapping,
     return VS_COLUMN_ABSENT;
 }
 
-static enum vs_status parse_mapping(struct vs_file_scan *s, struct vs_error *err)
+enum vs_status vs_name_mapping_parse(const struct vs_env *env,
+                                     const struct vs_table_metadata *metadata,
+                                     struct vs_json_doc **mapping_out,
+                                     struct vs_error *err)
 {
-    struct vs_str text = vs_table_property(s->metadata, "schema.name-mapping.default");
-    if (text.ptr == NULL) {
-        return VS_OK;
-    }
-    struct vs_json_limits limits = {.max_depth = VS_JSON_MAX_DEPTH};
+    struct vs_str text = vs_table_property(metadata, "schema.name-mapping.default");
+    const struct vs_json_limits limits = {.max_depth = (size_t)4 * VS_TYPE_MAX_DEPTH};
     struct vs_json_doc *doc = NULL;
-    enum vs_status status =
-        vs_json_parse(s->env, text, "property schema.name-mapping.default", &limits, &doc, err);
-    if (status == VS_INVALID ||
-        (status == VS_OK && !vs_json_is(vs_json_root(doc), VS_JSON_ARRAY))) {
+    enum vs_status status = VS_OK;
+    if (text.ptr != NULL) {
+        status =
+            vs_json_parse(env, text, "property schema.name-mapping.default", &limits, &doc, err);
+    }
+    if (status == VS_INVALID || (doc != NULL && !vs_json_is(vs_json_root(doc), VS_JSON_ARRAY))) {
         vs_json_free(doc);
         return vs_fail(err, VS_CORRUPT,
                        "property schema.name-mapping.default is not a list of mapped fields");
     }
     if (status == VS_OK) {
-        s->mapping = doc;
+        *mapping_out = doc;
     }
     return status;
 }
@@ -86,30 +89,29 @@ size_t vs_file_column_of(const struct vs_file_scan *s, const struct vs_field *fi
 
 // ---- columns that the file does not have ----
 
-// The value of a partition field with the transform identity is that of the column.
-static const struct vs_value *partition_value(const struct vs_file_scan *s, int32_t field_id)
+const struct vs_value *vs_identity_value(const struct vs_table_metadata *metadata,
+                                         const struct vs_data_file *data,
+                                         int32_t field_id)
 {
-    const struct vs_partition_spec *spec = vs_table_spec(s->metadata, s->data->spec_id);
-    if (spec == NULL || s->data->partition_count != spec->field_count) {
+    const struct vs_partition_spec *spec = vs_table_spec(metadata, data->spec_id);
+    if (spec == NULL || data->partition_count != spec->field_count) {
         return NULL;
     }
     for (size_t i = 0; i < spec->field_count; i++) {
         if (spec->fields[i].source_id == field_id &&
             vs_str_equal_c(spec->fields[i].transform, "identity")) {
-            return &s->data->partition[i];
+            return &data->partition[i];
         }
     }
     return NULL;
 }
 
-// The kinds that a partition value may have been promoted from since it was written.
-static bool promote(const struct vs_value *from, enum vs_kind to, struct vs_value *out)
+bool vs_value_promote(struct vs_value *value, enum vs_kind to)
 {
-    bool is_wider = (from->kind == VS_KIND_INT && to == VS_KIND_LONG) ||
-                    (from->kind == VS_KIND_FLOAT && to == VS_KIND_DOUBLE);
-    *out = *from;
-    out->kind = to;
-    return from->kind == to || is_wider;
+    bool fits = value->kind == to || (value->kind == VS_KIND_INT && to == VS_KIND_LONG) ||
+                (value->kind == VS_KIND_FLOAT && to == VS_KIND_DOUBLE);
+    value->kind = to;
+    return fits;
 }
 
 static enum vs_status partition_constant(struct vs_file_scan *s,
@@ -118,11 +120,11 @@ static enum vs_status partition_constant(struct vs_file_scan *s,
                                          struct vs_column *constant,
                                          struct vs_error *err)
 {
-    struct vs_value promoted;
+    struct vs_value promoted = *value;
     if (value->is_null) {
         return VS_OK;
     }
-    if (!promote(value, field->kind, &promoted)) {
+    if (!vs_value_promote(&promoted, field->kind)) {
         return vs_fail(err, VS_UNSUPPORTED,
                        "column '%.*s' of %.*s is stored as a partition value that cannot be read",
                        VS_STR_ARG(field->name), VS_STR_ARG(s->data->path));
@@ -145,7 +147,7 @@ static enum vs_status fill_absent(struct vs_file_scan *s,
                                   struct vs_scan_column *column,
                                   struct vs_error *err)
 {
-    const struct vs_value *value = partition_value(s, field->id);
+    const struct vs_value *value = vs_identity_value(s->metadata, s->data, field->id);
     struct vs_str json = default_of(s, field);
     VS_TRY(vs_column_init_field(&column->constant, s->env, field, err));
     if (value != NULL) {
@@ -169,7 +171,7 @@ enum vs_status vs_file_columns_match(struct vs_file_scan *s, struct vs_error *er
         return no_memory(s, err);
     }
     if (!s->by_id) {
-        VS_TRY(parse_mapping(s, err));
+        VS_TRY(vs_name_mapping_parse(s->env, s->metadata, &s->mapping, err));
     }
     for (size_t i = 0; i < s->field_count; i++) {
         struct vs_scan_column *column = &s->columns[i];

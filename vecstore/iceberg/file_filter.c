@@ -91,16 +91,6 @@ static void find_fields(struct filter *f)
 static const struct vs_value_range not_known = {
     .may_be_null = true, .may_be_nan = true, .may_be_value = true};
 
-// A bound in the file's kind as one of the table's kind; false: none (the promotions that keep the
-// order and the meaning of the number).
-static bool promote(struct vs_value *value, enum vs_kind to)
-{
-    bool fits = value->kind == to || (value->kind == VS_KIND_INT && to == VS_KIND_LONG) ||
-                (value->kind == VS_KIND_FLOAT && to == VS_KIND_DOUBLE);
-    value->kind = to;
-    return fits;
-}
-
 static struct vs_value_range from_parquet(const struct filter_field *field)
 {
     const struct vs_parquet_range *range = &field->range;
@@ -112,8 +102,8 @@ static struct vs_value_range from_parquet(const struct filter_field *field)
                                  .may_be_null = range->may_be_null,
                                  .may_be_nan = range->may_be_nan && !field->has_no_nan,
                                  .may_be_value = range->may_be_value};
-    out.has_lower = out.has_lower && promote(&out.lower, kind);
-    out.has_upper = out.has_upper && promote(&out.upper, kind);
+    out.has_lower = out.has_lower && vs_value_promote(&out.lower, kind);
+    out.has_upper = out.has_upper && vs_value_promote(&out.upper, kind);
     return out;
 }
 

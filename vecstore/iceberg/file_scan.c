@@ -31,15 +31,41 @@ static enum vs_status open_scan(struct vs_file_scan *s, struct vs_error *err)
     return n > 0 ? vs_parquet_scan_open(s->reader, columns, n, as, &s->scan, err) : VS_OK;
 }
 
-static enum vs_status check_fields(const struct vs_field *fields,
-                                   size_t count,
-                                   const struct vs_data_file *data,
-                                   struct vs_error *err)
+enum vs_status vs_data_file_open(const struct vs_env *env,
+                                 struct vs_store *store,
+                                 const struct vs_table_metadata *metadata,
+                                 const struct vs_data_file *data,
+                                 struct vs_file **file_out,
+                                 struct vs_parquet_reader **reader_out,
+                                 struct vs_error *err)
 {
+    struct vs_file *file = NULL;
+    struct vs_parquet_reader *reader = NULL;
     if (!vs_str_equal_nocase(data->format, VS_STR("PARQUET"))) {
         return vs_fail(err, VS_UNSUPPORTED, "%.*s has format %.*s; only Parquet files can be read",
                        VS_STR_ARG(data->path), VS_STR_ARG(data->format));
     }
+    VS_TRY(vs_table_file_open(env, store, metadata, data->path, &file, err));
+    enum vs_status status = vs_parquet_open(env, file, &reader, err);
+    if (status == VS_OK && vs_parquet_row_count(reader) != (uint64_t)data->record_count) {
+        status = vs_fail(err, VS_CORRUPT, "%.*s has %llu rows, but the manifest says %lld",
+                         VS_STR_ARG(data->path), (unsigned long long)vs_parquet_row_count(reader),
+                         (long long)data->record_count);
+    }
+    if (status != VS_OK) {
+        vs_parquet_close(reader);
+        vs_file_close(file);
+        return status;
+    }
+    *file_out = file;
+    *reader_out = reader;
+    return VS_OK;
+}
+
+static enum vs_status check_fields(const struct vs_field *fields,
+                                   size_t count,
+                                   struct vs_error *err)
+{
     for (size_t i = 0; i < count; i++) {
         if (fields[i].kind == VS_KIND_OTHER) {
             return vs_fail(err, VS_UNSUPPORTED, "column '%.*s' has type %.*s, which cannot be read",
@@ -53,15 +79,9 @@ static enum vs_status open_inner(struct vs_file_scan *s,
                                  struct vs_store *store,
                                  struct vs_error *err)
 {
-    VS_TRY(check_fields(s->fields, s->field_count, s->data, err));
-    VS_TRY(vs_table_file_open(s->env, store, s->metadata, s->data->path, &s->file, err));
-    VS_TRY(vs_parquet_open(s->env, s->file, &s->reader, err));
+    VS_TRY(check_fields(s->fields, s->field_count, err));
+    VS_TRY(vs_data_file_open(s->env, store, s->metadata, s->data, &s->file, &s->reader, err));
     s->row_count = vs_parquet_row_count(s->reader);
-    if (s->row_count != (uint64_t)s->data->record_count) {
-        return vs_fail(err, VS_CORRUPT, "%.*s has %llu rows, but the manifest says %lld",
-                       VS_STR_ARG(s->data->path), (unsigned long long)s->row_count,
-                       (long long)s->data->record_count);
-    }
     VS_TRY(vs_file_columns_match(s, err));
     return open_scan(s, err);
 }

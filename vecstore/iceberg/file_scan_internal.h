@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Shared by file_scan.c (reading), file_columns.c (where each column comes from), default_value.c,
- * file_filter.c (rows that cannot match) and row_lineage.c only.
+ * file_filter.c (rows that cannot match), row_lineage.c and the record_*.c beside them only.
  */
 #ifndef VS_ICEBERG_FILE_SCAN_INTERNAL_H
 #define VS_ICEBERG_FILE_SCAN_INTERNAL_H
@@ -44,7 +44,29 @@ struct vs_file_scan {
     struct vs_row_range *ranges;
 };
 
+// ---- file_scan.c ----
+// Opens a data file as Parquet, with as many rows as the manifest says.
+enum vs_status vs_data_file_open(const struct vs_env *env,
+                                 struct vs_store *store,
+                                 const struct vs_table_metadata *metadata,
+                                 const struct vs_data_file *data,
+                                 struct vs_file **file_out,
+                                 struct vs_parquet_reader **reader_out,
+                                 struct vs_error *err);
+
 // ---- file_columns.c ----
+// The table's name mapping, a JSON array; NULL: it has none.
+enum vs_status vs_name_mapping_parse(const struct vs_env *env,
+                                     const struct vs_table_metadata *metadata,
+                                     struct vs_json_doc **mapping_out,
+                                     struct vs_error *err);
+// The value of a column of which the file's partition has one (transform identity); NULL: none.
+const struct vs_value *vs_identity_value(const struct vs_table_metadata *metadata,
+                                         const struct vs_data_file *data,
+                                         int32_t field_id);
+// Makes the value one of a kind to which its column may have been promoted since it was written
+// (those promotions that keep the number); false: it may not.
+bool vs_value_promote(struct vs_value *value, enum vs_kind to);
 enum vs_status vs_file_columns_match(struct vs_file_scan *scan, struct vs_error *err);
 // Column of the file that holds a field, or VS_COLUMN_ABSENT.
 size_t vs_file_column_of(const struct vs_file_scan *scan, const struct vs_field *field);

@@ -69,11 +69,9 @@ struct vs_manifest_file { // one entry of a manifest list
     int content; // 0 data, 1 deletes
     int64_t sequence_number, min_sequence_number, added_snapshot_id;
     int64_t added_files, existing_files, deleted_files, added_rows, existing_rows,
-        deleted_rows;             // -1: null
-    struct vs_str partitions_raw; // re-encoded as read when the entry is carried into the next
-                                  // list; empty: null
-    int64_t first_row_id;         // v3; -1: null
-    size_t partition_count;       // summaries in the order of the spec's fields
+        deleted_rows;       // -1: null
+    int64_t first_row_id;   // v3; -1: null
+    size_t partition_count; // summaries in the order of the spec's fields; 0: null
     struct vs_partition_summary *partitions;
 };
 
@@ -127,8 +125,8 @@ enum vs_status vs_manifest_write_bytes(const struct vs_env *env,
                                        const struct vs_manifest_write *spec,
                                        struct vs_buf *out,
                                        struct vs_error *err);
-// The partition summaries of a manifest with these files: fills manifest->partitions and
-// partitions_raw, in arena.
+// The partition summaries of a manifest with these files: fills manifest->partitions, in
+// arena.
 enum vs_status vs_manifest_summarize(const struct vs_manifest_write *spec,
                                      struct vs_arena *arena,
                                      struct vs_manifest_file *manifest,

@@ -7,7 +7,6 @@
 #include "vecstore/iceberg/iceberg_internal.h"
 #include "vecstore/iceberg/manifest_schema.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct list_reader {
@@ -42,64 +41,6 @@ static int64_t count_or_null(const struct vs_avro_value *record,
     return i64_or(record, id, name, i64_or(record, id, old_name, -1));
 }
 
-static enum vs_status put_optional_bytes(struct vs_buf *out,
-                                         const struct vs_avro_value *value,
-                                         struct vs_error *err)
-{
-    struct vs_str bytes;
-    if (!vs_avro_to_bytes(value, &bytes)) {
-        return vs_avro_put_long(out, 0, err);
-    }
-    VS_TRY(vs_avro_put_long(out, 1, err));
-    return vs_avro_put_bytes(out, bytes, err);
-}
-
-// One partition summary (r508) in the encoding that we write.
-static enum vs_status put_summary(struct vs_buf *out,
-                                  const struct vs_avro_value *summary,
-                                  struct vs_error *err)
-{
-    const struct vs_avro_value *has_null = vs_avro_field(summary, 509, "contains_null");
-    const struct vs_avro_value *has_nan = vs_avro_field(summary, 518, "contains_nan");
-    // Without the fact, "may contain nulls" is the safe summary.
-    bool null_flag =
-        has_null == NULL || has_null->node->type != VS_AVRO_BOOLEAN || has_null->as.integer != 0;
-    VS_TRY(vs_buf_append_byte(out, null_flag, err));
-    if (has_nan != NULL && has_nan->node->type == VS_AVRO_BOOLEAN) {
-        VS_TRY(vs_avro_put_long(out, 1, err));
-        VS_TRY(vs_buf_append_byte(out, has_nan->as.integer != 0, err));
-    } else {
-        VS_TRY(vs_avro_put_long(out, 0, err));
-    }
-    VS_TRY(put_optional_bytes(out, vs_avro_field(summary, 510, "lower_bound"), err));
-    return put_optional_bytes(out, vs_avro_field(summary, 511, "upper_bound"), err);
-}
-
-static enum vs_status keep_partitions(struct list_reader *r,
-                                      const struct vs_avro_value *value,
-                                      struct vs_str *out,
-                                      struct vs_error *err)
-{
-    if (value == NULL || value->node->type != VS_AVRO_ARRAY || value->count == 0) {
-        return VS_OK;
-    }
-    struct vs_buf bytes;
-    vs_buf_init(&bytes, r->arena->env, VS_METADATA_MAX_BYTES);
-    enum vs_status status = vs_avro_put_long(&bytes, (int64_t)value->count, err);
-    for (size_t i = 0; status == VS_OK && i < value->count; i++) {
-        status = put_summary(&bytes, &value->as.items[i], err);
-    }
-    if (status == VS_OK) {
-        status = vs_avro_put_long(&bytes, 0, err);
-    }
-    if (status == VS_OK) {
-        *out = vs_arena_copy_str(r->arena, vs_buf_view(&bytes));
-        status = out->ptr != NULL ? VS_OK : no_memory(r->what, err);
-    }
-    vs_buf_clear(&bytes);
-    return status;
-}
-
 static enum vs_status copy_bound(struct list_reader *r,
                                  const struct vs_avro_value *value,
                                  struct vs_str *out,
@@ -131,6 +72,7 @@ static enum vs_status read_summaries(struct list_reader *r,
         const struct vs_avro_value *has_null = vs_avro_field(item, 509, "contains_null");
         const struct vs_avro_value *has_nan = vs_avro_field(item, 518, "contains_nan");
         struct vs_partition_summary *s = &m->partitions[i];
+        // Without the fact, "may contain nulls" is the safe summary.
         s->contains_null = has_null == NULL || has_null->node->type != VS_AVRO_BOOLEAN ||
                            has_null->as.integer != 0;
         s->contains_nan = has_nan != NULL && has_nan->node->type == VS_AVRO_BOOLEAN
@@ -188,9 +130,7 @@ static enum vs_status read_entry(struct list_reader *r,
     if (m->path.ptr == NULL) {
         return no_memory(r->what, err);
     }
-    const struct vs_avro_value *partitions = vs_avro_field(record, 507, "partitions");
-    VS_TRY(read_summaries(r, partitions, m, err));
-    return keep_partitions(r, partitions, &m->partitions_raw, err);
+    return read_summaries(r, vs_avro_field(record, 507, "partitions"), m, err);
 }
 
 static enum vs_status grow(struct list_reader *r, struct vs_error *err)
@@ -264,6 +204,35 @@ static enum vs_status put_longs(struct vs_buf *out,
     return VS_OK;
 }
 
+static enum vs_status put_bound(struct vs_buf *out, struct vs_str bound, struct vs_error *err)
+{
+    VS_TRY(vs_avro_put_long(out, bound.ptr != NULL, err));
+    return bound.ptr != NULL ? vs_avro_put_bytes(out, bound, err) : VS_OK;
+}
+
+// Partition summaries (r508); none: null.
+static enum vs_status put_summaries(struct vs_buf *out,
+                                    const struct vs_manifest_file *m,
+                                    struct vs_error *err)
+{
+    VS_TRY(vs_avro_put_long(out, m->partition_count > 0, err));
+    if (m->partition_count == 0) {
+        return VS_OK;
+    }
+    VS_TRY(vs_avro_put_long(out, (int64_t)m->partition_count, err));
+    for (size_t i = 0; i < m->partition_count; i++) {
+        const struct vs_partition_summary *s = &m->partitions[i];
+        VS_TRY(vs_buf_append_byte(out, s->contains_null, err));
+        VS_TRY(vs_avro_put_long(out, s->contains_nan >= 0, err));
+        if (s->contains_nan >= 0) {
+            VS_TRY(vs_buf_append_byte(out, s->contains_nan != 0, err));
+        }
+        VS_TRY(put_bound(out, s->lower_bound, err));
+        VS_TRY(put_bound(out, s->upper_bound, err));
+    }
+    return vs_avro_put_long(out, 0, err);
+}
+
 static enum vs_status put_entry(struct vs_buf *out,
                                 const struct vs_manifest_file *m,
                                 int format_version,
@@ -287,12 +256,7 @@ static enum vs_status put_entry(struct vs_buf *out,
                                m->deleted_rows >= 0 ? m->deleted_rows : 0};
     VS_TRY(vs_avro_put_bytes(out, m->path, err));
     VS_TRY(put_longs(out, numbers, sizeof numbers / sizeof numbers[0], err));
-    if (m->partitions_raw.len == 0) {
-        VS_TRY(vs_avro_put_long(out, 0, err));
-    } else {
-        VS_TRY(vs_avro_put_long(out, 1, err));
-        VS_TRY(vs_buf_append_str(out, m->partitions_raw, err));
-    }
+    VS_TRY(put_summaries(out, m, err));
     VS_TRY(vs_avro_put_long(out, 0, err)); // key_metadata
     if (format_version < 3) {
         return VS_OK;
@@ -313,12 +277,6 @@ static enum vs_status write_entries(struct vs_avro_writer *writer,
     return vs_avro_writer_finish(writer, err);
 }
 
-static struct vs_str number_text(char *text, size_t size, int64_t value)
-{
-    int len = snprintf(text, size, "%lld", (long long)value);
-    return (struct vs_str){text, len > 0 ? (size_t)len : 0};
-}
-
 static enum vs_status begin_list(struct vs_avro_writer *writer,
                                  const struct vs_manifest_list_write *list,
                                  struct vs_str avro,
@@ -326,16 +284,17 @@ static enum vs_status begin_list(struct vs_avro_writer *writer,
                                  struct vs_buf *out,
                                  struct vs_error *err)
 {
-    char id[24], parent[24], sequence[24], row[24];
+    char id[VS_MANIFEST_NUMBER_SIZE], parent[VS_MANIFEST_NUMBER_SIZE];
+    char sequence[VS_MANIFEST_NUMBER_SIZE], row[VS_MANIFEST_NUMBER_SIZE];
     const struct vs_avro_header header[] = {
-        {"snapshot-id", number_text(id, sizeof id, list->snapshot_id)},
+        {"snapshot-id", vs_manifest_number(id, list->snapshot_id)},
         {"parent-snapshot-id", list->parent_id == VS_NO_SNAPSHOT
                                    ? VS_STR("null")
-                                   : number_text(parent, sizeof parent, list->parent_id)},
-        {"sequence-number", number_text(sequence, sizeof sequence, list->sequence_number)},
+                                   : vs_manifest_number(parent, list->parent_id)},
+        {"sequence-number", vs_manifest_number(sequence, list->sequence_number)},
         {"format-version", list->format_version >= 3 ? VS_STR("3") : VS_STR("2")},
         {"iceberg.schema", iceberg},
-        {"first-row-id", number_text(row, sizeof row, list->first_row_id)},
+        {"first-row-id", vs_manifest_number(row, list->first_row_id)},
     };
     size_t count = sizeof header / sizeof header[0];
     return vs_avro_writer_init(writer, out, avro, header,

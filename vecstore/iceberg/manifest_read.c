@@ -319,15 +319,9 @@ static enum vs_status copy_tuple(struct manifest_reader *r,
         return no_memory(r, err);
     }
     for (size_t i = 0; i < r->field_count; i++) {
-        enum vs_kind kind = r->values[i].kind;
         d->partition[i] = r->values[i];
-        bool is_text = kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_FIXED ||
-                       kind == VS_KIND_UUID;
-        if (is_text && !r->values[i].is_null) {
-            d->partition[i].as.text = vs_arena_copy_str(r->arena, r->values[i].as.text);
-            if (d->partition[i].as.text.ptr == NULL) {
-                return no_memory(r, err);
-            }
+        if (!vs_value_keep(&d->partition[i], r->arena)) {
+            return no_memory(r, err);
         }
     }
     return VS_OK;

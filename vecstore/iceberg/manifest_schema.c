@@ -9,7 +9,7 @@
 #include "vecstore/base/decimal.h"
 #include "vecstore/base/json.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #define PARTITION "\1" // stands for the fields of the partition tuple
 #define V3 "\3"        // begins a piece that version 3 alone has
@@ -161,6 +161,12 @@ static enum vs_status append_json_text(struct vs_buf *out, struct vs_str text, s
     vs_json_writer_init(&w, out, false);
     vs_jw_str(&w, text);
     return vs_json_writer_finish(&w, err);
+}
+
+struct vs_str vs_manifest_number(char text[VS_MANIFEST_NUMBER_SIZE], int64_t value)
+{
+    int len = snprintf(text, VS_MANIFEST_NUMBER_SIZE, "%lld", (long long)value);
+    return (struct vs_str){text, len > 0 ? (size_t)len : 0};
 }
 
 // Bytes that hold every unscaled value of the precision.

@@ -25,6 +25,9 @@ enum vs_status vs_manifest_schema_format(enum vs_manifest_schema schema,
                                          const struct vs_manifest_shape *shape,
                                          struct vs_buf *out,
                                          struct vs_error *err);
+// A number as header values have it, in the caller's buffer.
+#define VS_MANIFEST_NUMBER_SIZE 24
+struct vs_str vs_manifest_number(char text[VS_MANIFEST_NUMBER_SIZE], int64_t value);
 // Bytes of the Avro fixed that holds a decimal of this precision.
 size_t vs_manifest_decimal_bytes(int precision);
 

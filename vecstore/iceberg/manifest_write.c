@@ -7,6 +7,7 @@
 #include "vecstore/base/json.h"
 #include "vecstore/iceberg/iceberg_internal.h"
 #include "vecstore/iceberg/manifest_schema.h"
+#include "vecstore/iceberg/metadata_text.h"
 #include "vecstore/iceberg/partition_values.h"
 #include "vecstore/iceberg/transform.h"
 
@@ -118,7 +119,7 @@ static enum vs_status put_optional_long(struct vs_buf *out,
     return present ? vs_avro_put_long(out, value, err) : VS_OK;
 }
 
-// Head of an optional array; false in *more when there is nothing to follow.
+// Head of an optional array; null when it is empty.
 static enum vs_status put_array_head(struct vs_buf *out, size_t count, struct vs_error *err)
 {
     VS_TRY(vs_avro_put_long(out, count > 0, err));
@@ -374,12 +375,6 @@ static struct vs_str current_schema_json(const struct vs_table_metadata *m)
     return VS_STR("{}");
 }
 
-static struct vs_str number_text(char *text, size_t size, int64_t value)
-{
-    int len = snprintf(text, size, "%lld", (long long)value);
-    return (struct vs_str){text, len > 0 ? (size_t)len : 0};
-}
-
 // The bare array of fields (iceberg.md 1.5).
 static enum vs_status format_spec(const struct vs_manifest_write *write,
                                   struct vs_buf *out,
@@ -388,20 +383,7 @@ static enum vs_status format_spec(const struct vs_manifest_write *write,
     const struct vs_partition_spec *spec = vs_table_spec(write->metadata, write->spec_id);
     struct vs_json_writer w;
     vs_json_writer_init(&w, out, false);
-    vs_jw_array_begin(&w);
-    for (size_t i = 0; i < spec->field_count; i++) {
-        vs_jw_object_begin(&w);
-        vs_jw_key(&w, "name");
-        vs_jw_str(&w, spec->fields[i].name);
-        vs_jw_key(&w, "transform");
-        vs_jw_str(&w, spec->fields[i].transform);
-        vs_jw_key(&w, "source-id");
-        vs_jw_i64(&w, spec->fields[i].source_id);
-        vs_jw_key(&w, "field-id");
-        vs_jw_i64(&w, spec->fields[i].field_id);
-        vs_jw_object_end(&w);
-    }
-    vs_jw_array_end(&w);
+    vs_metadata_write_spec_fields(&w, spec);
     return vs_json_writer_finish(&w, err);
 }
 
@@ -417,15 +399,15 @@ static enum vs_status begin_manifest(struct vs_avro_writer *writer,
                                      struct vs_error *err)
 {
     const struct vs_table_metadata *m = spec->metadata;
-    char schema_id[24], spec_id[24];
+    char schema_id[VS_MANIFEST_NUMBER_SIZE], spec_id[VS_MANIFEST_NUMBER_SIZE];
     VS_TRY(vs_manifest_schema_format(VS_MANIFEST_ENTRY_AVRO, shape, &texts->avro, err));
     VS_TRY(vs_manifest_schema_format(VS_MANIFEST_ENTRY_ICEBERG, shape, &texts->iceberg, err));
     VS_TRY(format_spec(spec, &texts->spec, err));
     const struct vs_avro_header header[] = {
         {"schema", current_schema_json(m)},
-        {"schema-id", number_text(schema_id, sizeof schema_id, m->current_schema_id)},
+        {"schema-id", vs_manifest_number(schema_id, m->current_schema_id)},
         {"partition-spec", vs_buf_view(&texts->spec)},
-        {"partition-spec-id", number_text(spec_id, sizeof spec_id, spec->spec_id)},
+        {"partition-spec-id", vs_manifest_number(spec_id, spec->spec_id)},
         {"format-version", shape->format_version >= 3 ? VS_STR("3") : VS_STR("2")},
         {"content", spec->is_deletes ? VS_STR("deletes") : VS_STR("data")},
         {"iceberg.schema", vs_buf_view(&texts->iceberg)},
@@ -485,41 +467,6 @@ static struct vs_value_range summarize_field(const struct vs_manifest_write *w, 
     return total;
 }
 
-static enum vs_status put_summary_bound(struct vs_buf *raw,
-                                        struct vs_str bytes,
-                                        struct vs_error *err)
-{
-    VS_TRY(vs_avro_put_long(raw, bytes.ptr != NULL, err));
-    return bytes.ptr != NULL ? vs_avro_put_bytes(raw, bytes, err) : VS_OK;
-}
-
-static enum vs_status summarize(const struct vs_manifest_write *w,
-                                const struct vs_manifest_shape *shape,
-                                struct vs_arena *arena,
-                                struct vs_manifest_file *manifest,
-                                struct vs_buf *raw,
-                                struct vs_error *err)
-{
-    struct vs_partition_summary *out = manifest->partitions;
-    VS_TRY(vs_avro_put_long(raw, (int64_t)shape->field_count, err));
-    for (size_t i = 0; i < shape->field_count; i++) {
-        struct vs_value_range r = summarize_field(w, i);
-        out[i] = (struct vs_partition_summary){.contains_null = r.may_be_null,
-                                               .contains_nan = r.may_be_nan};
-        if (r.may_be_value &&
-            (!vs_bound_encode(&r.lower, &shape->fields[i], arena, &out[i].lower_bound) ||
-             !vs_bound_encode(&r.upper, &shape->fields[i], arena, &out[i].upper_bound))) {
-            return vs_fail(err, VS_NO_MEMORY, "no memory for partition summaries");
-        }
-        VS_TRY(vs_buf_append_byte(raw, r.may_be_null, err));
-        VS_TRY(vs_avro_put_long(raw, 1, err));
-        VS_TRY(vs_buf_append_byte(raw, r.may_be_nan, err));
-        VS_TRY(put_summary_bound(raw, out[i].lower_bound, err));
-        VS_TRY(put_summary_bound(raw, out[i].upper_bound, err));
-    }
-    return vs_avro_put_long(raw, 0, err);
-}
-
 enum vs_status vs_manifest_summarize(const struct vs_manifest_write *spec,
                                      struct vs_arena *arena,
                                      struct vs_manifest_file *manifest,
@@ -530,26 +477,20 @@ enum vs_status vs_manifest_summarize(const struct vs_manifest_write *spec,
     for (size_t i = 0; i < spec->file_count; i++) {
         VS_TRY(check_file(spec, &shape, &spec->files[i], err));
     }
-    manifest->partition_count = 0;
-    manifest->partitions_raw = (struct vs_str){NULL, 0};
-    if (shape.field_count == 0) {
-        return VS_OK;
+    struct vs_partition_summary *out = vs_arena_alloc_array(arena, shape.field_count, sizeof *out);
+    bool encoded = out != NULL;
+    for (size_t i = 0; encoded && i < shape.field_count; i++) {
+        struct vs_value_range r = summarize_field(spec, i);
+        out[i] = (struct vs_partition_summary){.contains_null = r.may_be_null,
+                                               .contains_nan = r.may_be_nan};
+        encoded = !r.may_be_value ||
+                  (vs_bound_encode(&r.lower, &shape.fields[i], arena, &out[i].lower_bound) &&
+                   vs_bound_encode(&r.upper, &shape.fields[i], arena, &out[i].upper_bound));
     }
-    manifest->partitions =
-        vs_arena_alloc_array(arena, shape.field_count, sizeof *manifest->partitions);
-    if (manifest->partitions == NULL) {
+    if (!encoded) {
         return vs_fail(err, VS_NO_MEMORY, "no memory for partition summaries");
     }
-    struct vs_buf raw;
-    vs_buf_init(&raw, arena->env, VS_METADATA_MAX_BYTES);
-    enum vs_status status = summarize(spec, &shape, arena, manifest, &raw, err);
-    if (status == VS_OK) {
-        manifest->partition_count = shape.field_count;
-        manifest->partitions_raw = vs_arena_copy_str(arena, vs_buf_view(&raw));
-        status = manifest->partitions_raw.ptr != NULL
-                     ? VS_OK
-                     : vs_fail(err, VS_NO_MEMORY, "no memory for partition summaries");
-    }
-    vs_buf_clear(&raw);
-    return status;
+    manifest->partitions = out;
+    manifest->partition_count = shape.field_count;
+    return VS_OK;
 }

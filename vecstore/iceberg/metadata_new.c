@@ -51,8 +51,7 @@ static enum vs_status make_schema(struct vs_table_metadata *m,
     VS_TRY(vs_table_check_types(&m->schemas[0], m->format_version, err));
     m->schema_count = 1;
     m->last_column_id = vs_iceberg_schema_last_id(&m->schemas[0]);
-    return vs_metadata_schema_text(m->arena.env, &m->arena, &m->schemas[0], &m->schema_json[0],
-                                   err);
+    return vs_metadata_schema_text(&m->arena, &m->schemas[0], &m->schema_json[0], err);
 }
 
 enum vs_status vs_table_check_types(const struct vs_schema *schema,
@@ -123,8 +122,7 @@ static enum vs_status make_spec(struct vs_table_metadata *m,
     m->specs[0] = (struct vs_partition_spec){.field_count = count, .fields = fields};
     m->spec_count = 1;
     m->is_partitioned = count > 0;
-    return vs_metadata_specs_text(m->arena.env, &m->arena, m->specs, 1, &m->partition_specs_json,
-                                  err);
+    return vs_metadata_specs_text(&m->arena, m->specs, 1, &m->partition_specs_json, err);
 }
 
 static enum vs_status make_order(struct vs_table_metadata *m,
@@ -151,8 +149,7 @@ static enum vs_status make_order(struct vs_table_metadata *m,
         .order_id = count > 0 ? 1 : 0, .field_count = count, .fields = fields};
     m->sort_order_count = 1;
     m->default_sort_order_id = m->sort_orders[0].order_id;
-    return vs_metadata_orders_text(m->arena.env, &m->arena, m->sort_orders, 1, &m->sort_orders_json,
-                                   err);
+    return vs_metadata_orders_text(&m->arena, m->sort_orders, 1, &m->sort_orders_json, err);
 }
 
 // The version asked for: by the option, else by the property of that name, else 2.

@@ -146,8 +146,7 @@ enum vs_status vs_metadata_specs(const struct metadata_parser *p, struct vs_erro
     VS_TRY(vs_metadata_array(p, p->root, "partition-specs", &specs, err));
     if (specs == NULL && m->format_version == 1) {
         VS_TRY(parse_single_spec(p, err));
-        VS_TRY(
-            vs_metadata_specs_text(p->env, &m->arena, m->specs, 1, &m->partition_specs_json, err));
+        VS_TRY(vs_metadata_specs_text(&m->arena, m->specs, 1, &m->partition_specs_json, err));
     } else if (specs == NULL || vs_json_count(specs) == 0) {
         return vs_fail(err, VS_CORRUPT, "%s: the table has no partition-specs", p->what);
     } else {
@@ -244,46 +243,65 @@ enum vs_status vs_metadata_orders(const struct metadata_parser *p, struct vs_err
 
 // ---- writing ----
 
-static enum vs_status finish_text(struct vs_json_writer *w,
-                                  struct vs_buf *text,
-                                  struct vs_arena *arena,
-                                  struct vs_str *out,
-                                  struct vs_error *err)
+// A text that `write` makes of `items`, in the arena.
+static enum vs_status make_text(struct vs_arena *arena,
+                                void (*write)(struct vs_json_writer *w,
+                                              const void *items,
+                                              size_t count),
+                                const void *items,
+                                size_t count,
+                                struct vs_str *out,
+                                struct vs_error *err)
 {
-    enum vs_status status = vs_json_writer_finish(w, err);
+    struct vs_buf text;
+    struct vs_json_writer w;
+    vs_buf_init(&text, arena->env, VS_METADATA_MAX_BYTES);
+    vs_json_writer_init(&w, &text, false);
+    write(&w, items, count);
+    enum vs_status status = vs_json_writer_finish(&w, err);
     if (status == VS_OK) {
-        struct vs_str copy = vs_arena_copy_str(arena, vs_buf_view(text));
+        struct vs_str copy = vs_arena_copy_str(arena, vs_buf_view(&text));
         if (copy.ptr != NULL) {
             *out = copy;
         } else {
             status = vs_fail(err, VS_NO_MEMORY, "no memory for the table metadata");
         }
     }
-    vs_buf_clear(text);
+    vs_buf_clear(&text);
     return status;
 }
 
-static void write_spec(struct vs_json_writer *w, const struct vs_partition_spec *spec)
+void vs_metadata_write_spec_fields(struct vs_json_writer *w, const struct vs_partition_spec *spec)
 {
-    vs_jw_object_begin(w);
-    vs_jw_key(w, "spec-id");
-    vs_jw_i64(w, spec->spec_id);
-    vs_jw_key(w, "fields");
     vs_jw_array_begin(w);
-    for (size_t j = 0; j < spec->field_count; j++) {
+    for (size_t i = 0; i < spec->field_count; i++) {
         vs_jw_object_begin(w);
         vs_jw_key(w, "name");
-        vs_jw_str(w, spec->fields[j].name);
+        vs_jw_str(w, spec->fields[i].name);
         vs_jw_key(w, "transform");
-        vs_jw_str(w, spec->fields[j].transform);
+        vs_jw_str(w, spec->fields[i].transform);
         vs_jw_key(w, "source-id");
-        vs_jw_i64(w, spec->fields[j].source_id);
+        vs_jw_i64(w, spec->fields[i].source_id);
         vs_jw_key(w, "field-id");
-        vs_jw_i64(w, spec->fields[j].field_id);
+        vs_jw_i64(w, spec->fields[i].field_id);
         vs_jw_object_end(w);
     }
     vs_jw_array_end(w);
-    vs_jw_object_end(w);
+}
+
+static void write_specs(struct vs_json_writer *w, const void *items, size_t count)
+{
+    const struct vs_partition_spec *specs = items;
+    vs_jw_array_begin(w);
+    for (size_t i = 0; i < count; i++) {
+        vs_jw_object_begin(w);
+        vs_jw_key(w, "spec-id");
+        vs_jw_i64(w, specs[i].spec_id);
+        vs_jw_key(w, "fields");
+        vs_metadata_write_spec_fields(w, &specs[i]);
+        vs_jw_object_end(w);
+    }
+    vs_jw_array_end(w);
 }
 
 static void write_order(struct vs_json_writer *w, const struct vs_sort_order *order)
@@ -309,54 +327,44 @@ static void write_order(struct vs_json_writer *w, const struct vs_sort_order *or
     vs_jw_object_end(w);
 }
 
-enum vs_status vs_metadata_specs_text(const struct vs_env *env,
-                                      struct vs_arena *arena,
+static void write_orders(struct vs_json_writer *w, const void *items, size_t count)
+{
+    const struct vs_sort_order *orders = items;
+    vs_jw_array_begin(w);
+    for (size_t i = 0; i < count; i++) {
+        write_order(w, &orders[i]);
+    }
+    vs_jw_array_end(w);
+}
+
+static void write_schema(struct vs_json_writer *w, const void *items, size_t count)
+{
+    (void)count; // one
+    vs_iceberg_schema_write(w, items);
+}
+
+enum vs_status vs_metadata_specs_text(struct vs_arena *arena,
                                       const struct vs_partition_spec *specs,
                                       size_t count,
                                       struct vs_str *out,
                                       struct vs_error *err)
 {
-    struct vs_buf text;
-    struct vs_json_writer w;
-    vs_buf_init(&text, env, VS_METADATA_MAX_BYTES);
-    vs_json_writer_init(&w, &text, false);
-    vs_jw_array_begin(&w);
-    for (size_t i = 0; i < count; i++) {
-        write_spec(&w, &specs[i]);
-    }
-    vs_jw_array_end(&w);
-    return finish_text(&w, &text, arena, out, err);
+    return make_text(arena, write_specs, specs, count, out, err);
 }
 
-enum vs_status vs_metadata_orders_text(const struct vs_env *env,
-                                       struct vs_arena *arena,
+enum vs_status vs_metadata_orders_text(struct vs_arena *arena,
                                        const struct vs_sort_order *orders,
                                        size_t count,
                                        struct vs_str *out,
                                        struct vs_error *err)
 {
-    struct vs_buf text;
-    struct vs_json_writer w;
-    vs_buf_init(&text, env, VS_METADATA_MAX_BYTES);
-    vs_json_writer_init(&w, &text, false);
-    vs_jw_array_begin(&w);
-    for (size_t i = 0; i < count; i++) {
-        write_order(&w, &orders[i]);
-    }
-    vs_jw_array_end(&w);
-    return finish_text(&w, &text, arena, out, err);
+    return make_text(arena, write_orders, orders, count, out, err);
 }
 
-enum vs_status vs_metadata_schema_text(const struct vs_env *env,
-                                       struct vs_arena *arena,
+enum vs_status vs_metadata_schema_text(struct vs_arena *arena,
                                        const struct vs_schema *schema,
                                        struct vs_str *out,
                                        struct vs_error *err)
 {
-    struct vs_buf text;
-    struct vs_json_writer w;
-    vs_buf_init(&text, env, VS_METADATA_MAX_BYTES);
-    vs_json_writer_init(&w, &text, false);
-    vs_iceberg_schema_write(&w, schema);
-    return finish_text(&w, &text, arena, out, err);
+    return make_text(arena, write_schema, schema, 1, out, err);
 }

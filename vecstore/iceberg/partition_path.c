@@ -2,12 +2,15 @@
 /*
  * Partition tuples as folders: "lang=en/day=2025-01-31" (Java: PartitionSpec.partitionToPath).
  */
+#include "vecstore/base/crypto.h"
 #include "vecstore/base/datetime.h"
 #include "vecstore/base/uuid.h"
 #include "vecstore/iceberg/transform.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+
+#define BASE64_PIECE ((size_t)48) // whole groups of three
 
 // Form encoding of Java's URLEncoder: a blank is '+'.
 static enum vs_status append_encoded(struct vs_buf *out, struct vs_str text, struct vs_error *err)
@@ -27,21 +30,11 @@ static enum vs_status append_encoded(struct vs_buf *out, struct vs_str text, str
 
 static enum vs_status append_base64(struct vs_buf *out, struct vs_str bytes, struct vs_error *err)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t n = bytes.len - i < 3 ? bytes.len - i : 3;
-        uint32_t group = 0;
-        for (size_t k = 0; k < 3; k++) {
-            group = group << 8 | (k < n ? (uint8_t)bytes.ptr[i + k] : 0);
-        }
-        char text[4];
-        for (size_t k = 0; k < 4; k++) {
-            text[k] = '=';
-            if (k <= n) {
-                text[k] = digits[group >> (18 - 6 * k) & 63];
-            }
-        }
-        VS_TRY(append_encoded(out, (struct vs_str){text, 4}, err));
+    char text[VS_BASE64_LEN(BASE64_PIECE) + 1];
+    for (size_t i = 0; i < bytes.len; i += BASE64_PIECE) {
+        size_t n = bytes.len - i < BASE64_PIECE ? bytes.len - i : BASE64_PIECE;
+        vs_base64_format((const uint8_t *)bytes.ptr + i, n, text);
+        VS_TRY(append_encoded(out, (struct vs_str){text, VS_BASE64_LEN(n)}, err));
     }
     return VS_OK;
 }

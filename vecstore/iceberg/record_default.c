@@ -25,12 +25,8 @@ enum vs_status vs_record_constant(struct vs_arena *arena,
     if (!value->is_null) {
         datum.shape = VS_DATUM_SCALAR;
         datum.as.scalar = *value;
-        if (value->kind == VS_KIND_STRING || value->kind == VS_KIND_BINARY ||
-            value->kind == VS_KIND_FIXED || value->kind == VS_KIND_UUID) {
-            datum.as.scalar.as.text = vs_arena_copy_str(arena, value->as.text);
-            if (datum.as.scalar.as.text.ptr == NULL) {
-                return no_memory(err);
-            }
+        if (!vs_value_keep(&datum.as.scalar, arena)) {
+            return no_memory(err);
         }
     }
     *datum_out = datum;

@@ -3,9 +3,8 @@
 //
 // A file without field ids gets them first, from the table's name mapping or, where it has none, by
 // name; then everything is matched by id.
+#include "vecstore/iceberg/file_scan_internal.h"
 #include "vecstore/iceberg/record_scan_internal.h"
-
-#include <string.h>
 
 static enum vs_status no_memory(const struct vs_record_scan *scan, struct vs_error *err)
 {
@@ -81,43 +80,7 @@ static void name_ids(const struct vs_type *table, struct vs_type *node)
     }
 }
 
-static enum vs_status use_mapping(struct vs_record_scan *scan,
-                                  struct vs_str text,
-                                  struct vs_error *err)
-{
-    struct vs_json_doc *doc = NULL;
-    const struct vs_json_limits limits = {.max_depth = (size_t)4 * VS_TYPE_MAX_DEPTH};
-    enum vs_status status =
-        vs_json_parse(scan->env, text, "property schema.name-mapping.default", &limits, &doc, err);
-    if (status == VS_INVALID ||
-        (status == VS_OK && !vs_json_is(vs_json_root(doc), VS_JSON_ARRAY))) {
-        status = vs_fail(err, VS_CORRUPT,
-                         "property schema.name-mapping.default is not a list of mapped fields");
-    }
-    if (status == VS_OK) {
-        map_ids(vs_json_root(doc), &scan->file_type);
-    }
-    vs_json_free(doc);
-    return status;
-}
-
 // ---- nodes that the file does not have ----
-
-// The value of a partition field with the transform identity is that of the column.
-static const struct vs_value *partition_value(const struct vs_record_scan *scan, int32_t field_id)
-{
-    const struct vs_partition_spec *spec = vs_table_spec(scan->metadata, scan->data->spec_id);
-    if (spec == NULL || scan->data->partition_count != spec->field_count) {
-        return NULL;
-    }
-    for (size_t i = 0; i < spec->field_count; i++) {
-        if (spec->fields[i].source_id == field_id &&
-            vs_str_equal_c(spec->fields[i].transform, "identity")) {
-            return &scan->data->partition[i];
-        }
-    }
-    return NULL;
-}
 
 static enum vs_status partition_constant(struct vs_record_scan *scan,
                                          const struct vs_type *type,
@@ -126,15 +89,12 @@ static enum vs_status partition_constant(struct vs_record_scan *scan,
                                          struct vs_error *err)
 {
     struct vs_value promoted = *value;
-    bool is_wider = (value->kind == VS_KIND_INT && type->kind == VS_KIND_LONG) ||
-                    (value->kind == VS_KIND_FLOAT && type->kind == VS_KIND_DOUBLE);
-    if (!value->is_null &&
-        (type->shape != VS_TYPE_PRIMITIVE || (value->kind != type->kind && !is_wider))) {
+    bool fits = vs_value_promote(&promoted, type->kind);
+    if (!value->is_null && (type->shape != VS_TYPE_PRIMITIVE || !fits)) {
         return vs_fail(err, VS_UNSUPPORTED,
                        "column '%.*s' of %.*s is stored as a partition value that cannot be read",
                        VS_STR_ARG(type->name), VS_STR_ARG(scan->data->path));
     }
-    promoted.kind = type->kind;
     return vs_record_constant(&scan->arena, &promoted, datum, err);
 }
 
@@ -143,7 +103,7 @@ static enum vs_status fill_absent(struct vs_record_scan *scan,
                                   struct vs_record_fill *fill,
                                   struct vs_error *err)
 {
-    const struct vs_value *value = partition_value(scan, type->id);
+    const struct vs_value *value = vs_identity_value(scan->metadata, scan->data, type->id);
     fill->is_absent = true;
     VS_TRY(value != NULL ? partition_constant(scan, type, value, &fill->constant, err)
                          : vs_record_default(scan, type, &fill->constant, err));
@@ -229,14 +189,16 @@ enum vs_status vs_record_match(struct vs_record_scan *scan,
                                const struct vs_type *type,
                                struct vs_error *err)
 {
-    struct vs_str mapping = vs_table_property(scan->metadata, "schema.name-mapping.default");
+    struct vs_json_doc *mapping = NULL;
     VS_TRY(vs_record_file_type(scan->reader, false, &scan->arena, &scan->file_type, err));
     if (!has_ids(&scan->file_type)) {
-        if (mapping.ptr != NULL) {
-            VS_TRY(use_mapping(scan, mapping, err));
+        VS_TRY(vs_name_mapping_parse(scan->env, scan->metadata, &mapping, err));
+        if (mapping != NULL) {
+            map_ids(vs_json_root(mapping), &scan->file_type);
         } else {
             name_ids(type, &scan->file_type);
         }
+        vs_json_free(mapping);
     }
     return match_node(scan, type, &scan->file_type, &scan->wish, &scan->fill, err);
 }

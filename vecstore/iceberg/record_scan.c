@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "vecstore/iceberg/file_scan_internal.h"
 #include "vecstore/iceberg/record_scan_internal.h"
 
 static enum vs_status no_memory(const struct vs_data_file *data, struct vs_error *err)
@@ -11,19 +12,8 @@ static enum vs_status open_inner(struct vs_record_scan *scan,
                                  const struct vs_type *type,
                                  struct vs_error *err)
 {
-    const struct vs_data_file *data = scan->data;
-    if (!vs_str_equal_nocase(data->format, VS_STR("PARQUET"))) {
-        return vs_fail(err, VS_UNSUPPORTED, "%.*s has format %.*s; only Parquet files can be read",
-                       VS_STR_ARG(data->path), VS_STR_ARG(data->format));
-    }
-    VS_TRY(vs_table_file_open(scan->env, store, scan->metadata, data->path, &scan->file, err));
-    VS_TRY(vs_parquet_open(scan->env, scan->file, &scan->reader, err));
-    uint64_t rows = vs_parquet_row_count(scan->reader);
-    if (rows != (uint64_t)data->record_count) {
-        return vs_fail(err, VS_CORRUPT, "%.*s has %llu rows, but the manifest says %lld",
-                       VS_STR_ARG(data->path), (unsigned long long)rows,
-                       (long long)data->record_count);
-    }
+    VS_TRY(vs_data_file_open(scan->env, store, scan->metadata, scan->data, &scan->file,
+                             &scan->reader, err));
     VS_TRY(vs_record_match(scan, type, err));
     return vs_record_open(scan->reader, &scan->wish, &scan->records, err);
 }

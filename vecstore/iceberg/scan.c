@@ -105,10 +105,7 @@ static bool copy_tuple(struct vs_arena *arena,
         return false;
     }
     for (size_t i = 0; i < copy->partition_count; i++) {
-        struct vs_value *value = &copy->partition[i];
-        bool is_text = value->kind == VS_KIND_STRING || value->kind == VS_KIND_BINARY ||
-                       value->kind == VS_KIND_FIXED || value->kind == VS_KIND_UUID;
-        if (is_text && !value->is_null && !copy_text(arena, &value->as.text)) {
+        if (!vs_value_keep(&copy->partition[i], arena)) {
             return false;
         }
     }
@@ -392,12 +389,6 @@ static int compare_entries(const void *a, const void *b)
                : (x->content_offset > y->content_offset) - (x->content_offset < y->content_offset);
 }
 
-static int compare_path(const void *a, const void *b)
-{
-    const struct vs_data_file *const *x = a, *const *y = b;
-    return vs_str_compare((*x)->path, (*y)->path);
-}
-
 static void sort_entries(struct vs_entry_list *list)
 {
     if (list->count > 1) {
@@ -406,7 +397,7 @@ static void sort_entries(struct vs_entry_list *list)
 }
 
 static enum vs_status attach_deletes(struct planner *p,
-                                     const struct vs_data_file *const *by_path,
+                                     const struct vs_plan_index *by_path,
                                      struct vs_error *err)
 {
     struct vs_scan_plan *plan = p->plan;
@@ -426,16 +417,14 @@ static enum vs_status attach_deletes(struct planner *p,
 static enum vs_status make_files(struct planner *p, struct vs_error *err)
 {
     struct vs_scan_plan *plan = p->plan;
+    struct vs_plan_index by_path;
     sort_entries(&p->data);
     plan->files = vs_arena_alloc_array(&plan->arena, p->data.count, sizeof *plan->files);
-    const struct vs_data_file **by_path =
-        vs_arena_alloc_array(&p->scratch, p->data.count, sizeof *by_path);
-    if (plan->files == NULL || by_path == NULL) {
+    if (plan->files == NULL) {
         return no_memory(err);
     }
     for (size_t i = 0; i < p->data.count; i++) {
         plan->files[i].data = p->data.items[i];
-        by_path[i] = &plan->files[i].data;
         if (!vs_add_u64(plan->record_count, (uint64_t)p->data.items[i].record_count,
                         &plan->record_count)) {
             return vs_fail(err, VS_CORRUPT, "the record counts of the snapshot's files overflow");
@@ -443,16 +432,14 @@ static enum vs_status make_files(struct planner *p, struct vs_error *err)
     }
     plan->file_count = p->data.count;
     plan->delete_file_count = p->deletes.count;
-    if (p->data.count > 1) {
-        qsort(by_path, p->data.count, sizeof *by_path, compare_path);
-    }
-    for (size_t i = 1; i < p->data.count; i++) {
-        if (vs_str_equal(by_path[i]->path, by_path[i - 1]->path)) {
+    VS_TRY(vs_plan_index_make(plan, &p->scratch, &by_path, err));
+    for (size_t i = 1; i < by_path.count; i++) {
+        if (vs_str_equal(by_path.files[i]->data.path, by_path.files[i - 1]->data.path)) {
             return vs_fail(err, VS_CORRUPT, "the snapshot lists data file %.*s twice",
-                           VS_STR_ARG(by_path[i]->path));
+                           VS_STR_ARG(by_path.files[i]->data.path));
         }
     }
-    return attach_deletes(p, by_path, err);
+    return attach_deletes(p, &by_path, err);
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): ends at MAX_PREDICATE_DEPTH

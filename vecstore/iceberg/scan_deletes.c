@@ -7,6 +7,7 @@
  * to older files only.
  */
 #include "vecstore/iceberg/delete_schema.h"
+#include "vecstore/iceberg/deletion_vector.h"
 #include "vecstore/iceberg/scan_internal.h"
 #include "vecstore/iceberg/transform.h"
 
@@ -15,28 +16,15 @@
 struct matcher {
     struct vs_scan_plan *plan;
     const struct vs_table_metadata *metadata;
-    const struct vs_data_file *const *by_path;
-    const struct vs_data_file **by_partition; // by spec, partition, sequence number
-    const struct vs_data_file **vectors;      // per file of the plan; NULL: none
+    const struct vs_plan_index *by_path;
+    struct vs_scan_file **by_partition;  // by spec, partition, sequence number
+    const struct vs_data_file **vectors; // per file of the plan; NULL: none
     bool fill;
 };
 
 static enum vs_status no_memory(struct vs_error *err)
 {
     return vs_fail(err, VS_NO_MEMORY, "no memory to match delete files");
-}
-
-static struct vs_scan_file *scan_file(const struct matcher *m, const struct vs_data_file *data)
-{
-    // data is the first member of vs_scan_file, an element of plan->files
-    size_t offset = (size_t)((const char *)data - (const char *)m->plan->files);
-    return &m->plan->files[offset / sizeof *m->plan->files];
-}
-
-static bool is_vector(const struct vs_data_file *d)
-{
-    return d->content == VS_CONTENT_POSITION_DELETES &&
-           (d->content_offset >= 0 || vs_str_equal_nocase(d->format, VS_STR("PUFFIN")));
 }
 
 // The only data file that a position delete file can apply to; ptr == NULL: any.
@@ -58,20 +46,8 @@ static struct vs_str delete_target(const struct vs_data_file *d)
 
 static struct vs_scan_file *find_file(const struct matcher *m, struct vs_str path)
 {
-    size_t low = 0, high = m->plan->file_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = vs_str_compare(m->by_path[middle]->path, path);
-        if (order == 0) {
-            return scan_file(m, m->by_path[middle]);
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return NULL;
+    const struct vs_scan_file *found = vs_plan_index_find(m->by_path, path);
+    return found != NULL ? &m->plan->files[found - m->plan->files] : NULL;
 }
 
 static int compare_partition(const struct vs_data_file *x, const struct vs_data_file *y)
@@ -84,13 +60,13 @@ static int compare_partition(const struct vs_data_file *x, const struct vs_data_
 
 static int compare_in_partition(const void *a, const void *b)
 {
-    const struct vs_data_file *const *x = a, *const *y = b;
-    int order = compare_partition(*x, *y);
+    const struct vs_data_file *x = &(*(struct vs_scan_file *const *)a)->data;
+    const struct vs_data_file *y = &(*(struct vs_scan_file *const *)b)->data;
+    int order = compare_partition(x, y);
     if (order != 0) {
         return order;
     }
-    return ((*x)->sequence_number > (*y)->sequence_number) -
-           ((*x)->sequence_number < (*y)->sequence_number);
+    return (x->sequence_number > y->sequence_number) - (x->sequence_number < y->sequence_number);
 }
 
 // First file of the partition of d.
@@ -99,7 +75,7 @@ static size_t partition_start(const struct matcher *m, const struct vs_data_file
     size_t low = 0, high = m->plan->file_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare_partition(m->by_partition[middle], d) < 0) {
+        if (compare_partition(&m->by_partition[middle]->data, d) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -163,10 +139,10 @@ static void match_one(const struct matcher *m, const struct vs_data_file *d)
         return;
     }
     for (size_t i = partition_start(m, d);
-         i < m->plan->file_count && compare_partition(m->by_partition[i], d) == 0 &&
-         m->by_partition[i]->sequence_number <= d->sequence_number;
+         i < m->plan->file_count && compare_partition(&m->by_partition[i]->data, d) == 0 &&
+         m->by_partition[i]->data.sequence_number <= d->sequence_number;
          i++) {
-        struct vs_scan_file *file = scan_file(m, m->by_partition[i]);
+        struct vs_scan_file *file = m->by_partition[i];
         if (may_apply(m, d, file)) {
             add_delete(m, file, d);
         }
@@ -220,7 +196,7 @@ static enum vs_status match_all(struct matcher *m,
             }
         }
         for (size_t i = 0; i < count; i++) {
-            if (!is_vector(&deletes[i])) {
+            if (!vs_is_deletion_vector(&deletes[i])) {
                 match_one(m, &deletes[i]);
             }
         }
@@ -230,7 +206,7 @@ static enum vs_status match_all(struct matcher *m,
 
 enum vs_status vs_match_deletes(struct vs_scan_plan *plan,
                                 const struct vs_table_metadata *metadata,
-                                const struct vs_data_file *const *by_path,
+                                const struct vs_plan_index *by_path,
                                 const struct vs_data_file *deletes,
                                 size_t delete_count,
                                 struct vs_error *err)
@@ -245,13 +221,13 @@ enum vs_status vs_match_deletes(struct vs_scan_plan *plan,
     m.vectors = vs_arena_alloc_array(&scratch, plan->file_count, sizeof *m.vectors);
     enum vs_status status = m.by_partition != NULL && m.vectors != NULL ? VS_OK : no_memory(err);
     for (size_t i = 0; status == VS_OK && i < plan->file_count; i++) {
-        m.by_partition[i] = &plan->files[i].data;
+        m.by_partition[i] = &plan->files[i];
     }
     if (status == VS_OK && plan->file_count > 1) {
         qsort(m.by_partition, plan->file_count, sizeof *m.by_partition, compare_in_partition);
     }
     for (size_t i = 0; status == VS_OK && i < delete_count; i++) {
-        if (is_vector(&deletes[i])) {
+        if (vs_is_deletion_vector(&deletes[i])) {
             status = match_vector(&m, &deletes[i], err);
         }
     }

@@ -6,6 +6,7 @@
 #ifndef VS_ICEBERG_SCAN_INTERNAL_H
 #define VS_ICEBERG_SCAN_INTERNAL_H
 
+#include "vecstore/iceberg/delete_schema.h"
 #include "vecstore/iceberg/iceberg_internal.h"
 #include "vecstore/iceberg/scan.h"
 
@@ -42,7 +43,7 @@ bool vs_prune_entry(const struct vs_pruner *pruner, const struct vs_data_file *e
 // the same files by path. The entries have to live as long as the plan.
 enum vs_status vs_match_deletes(struct vs_scan_plan *plan,
                                 const struct vs_table_metadata *metadata,
-                                const struct vs_data_file *const *by_path,
+                                const struct vs_plan_index *by_path,
                                 const struct vs_data_file *deletes,
                                 size_t delete_count,
                                 struct vs_error *err);

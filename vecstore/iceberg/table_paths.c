@@ -111,6 +111,18 @@ enum vs_status vs_table_path_key(const struct vs_table_metadata *metadata,
     return status;
 }
 
+static enum vs_status key_text(const struct vs_table_metadata *metadata,
+                               const struct vs_store *store,
+                               struct vs_str uri,
+                               struct vs_buf *key,
+                               const char **text_out,
+                               struct vs_error *err)
+{
+    VS_TRY(vs_table_path_key(metadata, store, uri, key, err));
+    *text_out = vs_buf_c_str(key);
+    return *text_out != NULL ? VS_OK : vs_fail(err, VS_NO_MEMORY, "no memory for a path");
+}
+
 enum vs_status vs_table_file_open(const struct vs_env *env,
                                   struct vs_store *store,
                                   const struct vs_table_metadata *metadata,
@@ -119,12 +131,11 @@ enum vs_status vs_table_file_open(const struct vs_env *env,
                                   struct vs_error *err)
 {
     struct vs_buf key;
+    const char *text = NULL;
     vs_buf_init(&key, env, VS_METADATA_MAX_BYTES);
-    enum vs_status status = vs_table_path_key(metadata, store, uri, &key, err);
+    enum vs_status status = key_text(metadata, store, uri, &key, &text, err);
     if (status == VS_OK) {
-        const char *text = vs_buf_c_str(&key);
-        status = text != NULL ? vs_file_open(store, text, file_out, err)
-                              : vs_fail(err, VS_NO_MEMORY, "no memory for a path");
+        status = vs_file_open(store, text, file_out, err);
     }
     if (status == VS_NOT_FOUND) {
         status = vs_fail(err, VS_CORRUPT, "the file %.*s, which the table names, is missing",
@@ -142,12 +153,11 @@ enum vs_status vs_table_file_exists(const struct vs_env *env,
                                     struct vs_error *err)
 {
     struct vs_buf key;
+    const char *text = NULL;
     vs_buf_init(&key, env, VS_METADATA_MAX_BYTES);
-    enum vs_status status = vs_table_path_key(metadata, store, uri, &key, err);
+    enum vs_status status = key_text(metadata, store, uri, &key, &text, err);
     if (status == VS_OK) {
-        const char *text = vs_buf_c_str(&key);
-        status = text != NULL ? vs_store_exists(store, text, exists_out, err)
-                              : vs_fail(err, VS_NO_MEMORY, "no memory for a path");
+        status = vs_store_exists(store, text, exists_out, err);
     }
     vs_buf_clear(&key);
     return status;
@@ -162,12 +172,11 @@ enum vs_status vs_table_object_read(const struct vs_env *env,
                                     struct vs_error *err)
 {
     struct vs_buf key;
+    const char *text = NULL;
     vs_buf_init(&key, env, VS_METADATA_MAX_BYTES);
-    enum vs_status status = vs_table_path_key(metadata, store, uri, &key, err);
+    enum vs_status status = key_text(metadata, store, uri, &key, &text, err);
     if (status == VS_OK) {
-        const char *text = vs_buf_c_str(&key);
-        status = text != NULL ? vs_store_get(store, text, bytes_out, err)
-                              : vs_fail(err, VS_NO_MEMORY, "no memory for a path");
+        status = vs_store_get(store, text, bytes_out, err);
     }
     if (status == VS_NOT_FOUND) {
         status = vs_fail(err, VS_CORRUPT, "the %s %.*s, which the table names, is missing", what,

@@ -73,12 +73,6 @@ static bool is_nanos(enum vs_kind kind)
     return kind == VS_KIND_TIMESTAMP_NS || kind == VS_KIND_TIMESTAMPTZ_NS;
 }
 
-static bool is_text(enum vs_kind kind)
-{
-    return kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_FIXED ||
-           kind == VS_KIND_UUID;
-}
-
 static bool is_primitive(enum vs_kind kind)
 {
     return kind != VS_KIND_LIST && kind != VS_KIND_OTHER;
@@ -200,7 +194,7 @@ static int64_t floor_div(int64_t a, int64_t b)
 static uint32_t hash_value(const struct vs_value *value, enum vs_kind kind)
 {
     uint8_t bytes[16];
-    if (is_text(kind)) {
+    if (vs_kind_is_text(kind)) {
         return murmur3((const uint8_t *)value->as.text.ptr, value->as.text.len);
     }
     if (kind == VS_KIND_DECIMAL) {
