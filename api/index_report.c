@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reports about index versions: list, show, verify. Shapes are documented in vecstore.h.
-#include "api/db.h"
-#include "index/index.h"
-#include "vecstore/format/puffin.h"
+#include "api/index_current.h"
+#include "index/drift.h"
+#include "index/index_facts.h"
+#include "index/index_format.h"
 #include "vecstore/iceberg/stats_file.h"
 
 #define HISTOGRAM_BINS 12
-
-// An index file of a table, opened for a report.
-struct opened {
-    struct vs_table *table;
-    struct vs_statistics entry;
-    struct vs_file *file;
-};
-
-static void close_opened(struct opened *opened)
-{
-    vs_file_close(opened->file);
-    vs_table_release(opened->table);
-}
 
 static enum vs_status open_file(struct vs_db *db,
                                 struct vs_store *store,
@@ -36,27 +24,6 @@ static enum vs_status open_file(struct vs_db *db,
     }
     vs_buf_clear(&key);
     return status;
-}
-
-static enum vs_status open_current(struct vs_db *db,
-                                   const char *table,
-                                   struct opened *opened,
-                                   struct vs_error *err)
-{
-    VS_TRY(vs_catalog_load(db->catalog, table, &opened->table, err));
-    const struct vs_table_metadata *metadata = opened->table->metadata;
-    if (!vs_stats_file_find(metadata, metadata->current_snapshot_id, &opened->entry)) {
-        return vs_fail(err, VS_NOT_FOUND,
-                       "table %s has no index; make one with vecstore index build %s", table,
-                       table);
-    }
-    enum vs_status status =
-        open_file(db, opened->table->store, opened->entry.path, &opened->file, err);
-    return status == VS_OK ? VS_OK
-                           : vs_wrap(err, status,
-                                     "the index of table %s is named in its metadata but cannot be "
-                                     "opened (queries scan exactly; build it again)",
-                                     table);
 }
 
 // ---- list ----
@@ -128,6 +95,33 @@ static bool seen_before(const struct vs_table_metadata *metadata, size_t index)
     return false;
 }
 
+// Former versions that a rollback can publish again and no statistics entry names.
+static enum vs_status report_previous(struct vs_db *db,
+                                      const struct vs_table *table,
+                                      struct vs_json_writer *w,
+                                      struct vs_error *err)
+{
+    const struct vs_table_metadata *metadata = table->metadata;
+    struct vs_str list = vs_table_property(metadata, VS_PROPERTY_INDEX_PREVIOUS), uuid;
+    struct vs_buf uri;
+    enum vs_status status = VS_OK;
+    vs_buf_init(&uri, db->env, 8192);
+    while (status == VS_OK && vs_stats_file_previous(&list, &uuid)) {
+        bool named = false;
+        vs_buf_reset(&uri);
+        status = vs_buf_printf(&uri, err, "%.*s/metadata/%.*s" VS_INDEX_FILE_SUFFIX,
+                               VS_STR_ARG(metadata->location), VS_STR_ARG(uuid));
+        for (size_t i = 0; status == VS_OK && i < metadata->statistics_count; i++) {
+            named = named || vs_str_equal(metadata->statistics[i].path, vs_buf_view(&uri));
+        }
+        if (status == VS_OK && !named) {
+            status = report_version(db, table, vs_buf_view(&uri), false, w, err);
+        }
+    }
+    vs_buf_clear(&uri);
+    return status;
+}
+
 static enum vs_status report_versions(struct vs_db *db,
                                       const struct vs_table *table,
                                       struct vs_json_writer *w,
@@ -147,7 +141,7 @@ static enum vs_status report_versions(struct vs_db *db,
             VS_TRY(report_version(db, table, path, false, w, err));
         }
     }
-    return VS_OK;
+    return report_previous(db, table, w, err);
 }
 
 enum vs_status vs_db_list_indexes(struct vs_db *db,
@@ -172,21 +166,76 @@ enum vs_status vs_db_list_indexes(struct vs_db *db,
 
 // ---- show ----
 
-static void report_blobs(struct vs_json_writer *w, const struct vs_puffin *puffin)
+// Sizes by type, in the order of the file.
+static void report_blobs(struct vs_json_writer *w, const struct vs_descriptor *d)
 {
     vs_jw_key(w, "blobs");
     vs_jw_array_begin(w);
-    for (size_t i = 0; i < puffin->blob_count; i++) {
+    for (size_t i = 0; i < d->blob_count; i++) {
+        uint64_t bytes = 0, count = 0;
+        bool first = true;
+        for (size_t j = 0; j < d->blob_count; j++) {
+            bool same = vs_str_equal(d->blobs[j].type, d->blobs[i].type);
+            first = first && (j >= i || !same);
+            bytes += same ? d->blobs[j].length : 0;
+            count += same;
+        }
+        if (first) {
+            vs_jw_object_begin(w);
+            vs_report_str(w, "type", d->blobs[i].type);
+            vs_report_u64(w, "blobs", count);
+            vs_report_u64(w, "bytes", bytes);
+            vs_jw_object_end(w);
+        }
+    }
+    vs_jw_array_end(w);
+}
+
+// What lists, codes and int8 rows take, without values and stored float vectors.
+static void report_vector_bytes(struct vs_json_writer *w, const struct vs_descriptor *d)
+{
+    static const char *const types[] = {VS_BLOB_HOT, VS_BLOB_LISTS, VS_BLOB_ROWS, VS_BLOB_CODEBOOK};
+    uint64_t bytes = 0, vectors = 0;
+    for (size_t i = 0; i < d->blob_count; i++) {
+        for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+            bytes += vs_str_equal_c(d->blobs[i].type, types[t]) ? d->blobs[i].length : 0;
+        }
+    }
+    for (size_t s = 0; s < d->info.segment_count; s++) {
+        for (size_t c = 0; c < d->info.column_count; c++) {
+            const struct vs_segment_column *column = &d->segments[s].columns[c];
+            vectors += column->has_lists ? column->vector_count : 0;
+        }
+    }
+    vs_report_f64(w, "bytes_per_vector", vectors > 0 ? (double)bytes / (double)vectors : 0.0);
+}
+
+static void report_drift(struct vs_json_writer *w, const struct vs_descriptor *d, size_t segment)
+{
+    vs_jw_key(w, "drift");
+    vs_jw_array_begin(w);
+    for (size_t c = 0; c < d->info.column_count; c++) {
+        const struct vs_drift_figures *figures = &d->segments[segment].columns[c].drift;
+        if (figures->count == 0) {
+            continue;
+        }
+        unsigned warnings = d->baselines != NULL ? vs_drift_warnings(figures, &d->baselines[c]) : 0;
         vs_jw_object_begin(w);
-        vs_report_str(w, "type", puffin->blobs[i].type);
-        vs_report_u64(w, "bytes", puffin->blobs[i].length);
+        vs_report_str(w, "column", d->info.columns[c].name);
+        vs_report_f64(w, "error", (double)figures->error);
+        vs_report_f64(w, "energy", (double)figures->energy);
+        vs_report_f64(w, "far_share", (double)figures->far_share);
+        vs_report_f64(w, "gini", (double)figures->gini);
+        vs_report_f64(w, "longest_to_mean", (double)figures->longest_to_mean);
+        vs_report_bool(w, "warning", warnings != 0);
         vs_jw_object_end(w);
     }
     vs_jw_array_end(w);
 }
 
-static void report_segments(struct vs_json_writer *w, const struct vs_index_info *info)
+static void report_segments(struct vs_json_writer *w, const struct vs_descriptor *d)
 {
+    const struct vs_index_info *info = &d->info;
     vs_jw_key(w, "segments");
     vs_jw_array_begin(w);
     for (size_t i = 0; i < info->segment_count; i++) {
@@ -194,6 +243,7 @@ static void report_segments(struct vs_json_writer *w, const struct vs_index_info
         vs_jw_object_begin(w);
         vs_report_u64(w, "rows", segment->row_count);
         vs_report_bool(w, "exact", segment->is_small);
+        report_drift(w, d, i);
         vs_jw_key(w, "files");
         vs_jw_array_begin(w);
         for (size_t j = 0; j < segment->file_count; j++) {
@@ -218,10 +268,14 @@ static void report_curve(struct vs_json_writer *w, const struct vs_index_column 
         vs_report_u64(w, "k", point->k);
         vs_report_u64(w, "nprobe", point->nprobe);
         vs_report_u64(w, "rerank", point->rerank);
+        vs_jw_key(w, "gap");
+        vs_jw_f32(w, point->gap);
         vs_jw_key(w, "recall");
         vs_jw_f32(w, point->recall);
         vs_jw_key(w, "scanned");
         vs_jw_f32(w, point->scanned_fraction);
+        vs_jw_key(w, "rescore");
+        vs_jw_bool(w, point->rescore);
         vs_jw_object_end(w);
     }
     vs_jw_array_end(w);
@@ -245,7 +299,7 @@ static enum vs_status report_histogram(struct vs_db *db,
     enum vs_status status = VS_OK;
     for (size_t segment = 0; status == VS_OK && lists > 0 && segment < info->segment_count;
          segment++) {
-        if (info->segments[segment].is_small) {
+        if (!vs_index_descriptor(index)->segments[segment].columns[column].has_lists) {
             continue;
         }
         status = vs_index_list_sizes(index, segment, column, sizes, err);
@@ -271,13 +325,31 @@ static enum vs_status report_histogram(struct vs_db *db,
     return status;
 }
 
+static void report_baseline(struct vs_json_writer *w, const struct vs_descriptor *d, size_t column)
+{
+    vs_jw_key(w, "trained");
+    if (d->baselines == NULL || d->baselines[column].count == 0) {
+        vs_jw_null(w);
+        return;
+    }
+    vs_jw_object_begin(w);
+    vs_report_u64(w, "vectors", d->baselines[column].count);
+    vs_report_f64(w, "error", (double)d->baselines[column].error);
+    vs_report_f64(w, "energy", (double)d->baselines[column].energy);
+    vs_report_f64(w, "far_distance", (double)d->baselines[column].far_distance);
+    vs_jw_object_end(w);
+}
+
 static enum vs_status report_column(struct vs_db *db,
                                     const struct vs_index *index,
                                     size_t i,
                                     struct vs_json_writer *w,
                                     struct vs_error *err)
 {
-    const struct vs_index_column *column = &vs_index_info(index)->columns[i];
+    const struct vs_descriptor *d = vs_index_descriptor(index);
+    const struct vs_index_column *column = &d->info.columns[i];
+    bool second = false;
+    VS_TRY(vs_index_read_second(index, i, &second, err));
     vs_jw_object_begin(w);
     vs_report_str(w, "column", column->name);
     vs_report_u64(w, "dimension", column->dim);
@@ -286,27 +358,30 @@ static enum vs_status report_column(struct vs_db *db,
     vs_report_u64(w, "lists", column->list_count);
     vs_report_u64(w, "code_bytes", column->m / 2);
     vs_report_u64(w, "projected_dimension", column->proj_dim);
+    vs_report_bool(w, "second_assignment", second);
     vs_report_bool(w, "exact_rows", column->has_exact_rows);
+    vs_report_c(w, "queries", d->measured[i].given ? "given" : "rows");
     VS_TRY(report_histogram(db, index, i, w, err));
     report_curve(w, column);
+    report_baseline(w, d, i);
     vs_jw_object_end(w);
     return VS_OK;
 }
 
 static enum vs_status report_index(struct vs_db *db,
-                                   const struct opened *opened,
-                                   const struct vs_index *index,
-                                   const struct vs_puffin *puffin,
+                                   const struct vs_index_current *current,
                                    struct vs_json_writer *w,
                                    struct vs_error *err)
 {
-    const struct vs_index_info *info = vs_index_info(index);
+    const struct vs_index *index = current->index;
+    const struct vs_descriptor *d = vs_index_descriptor(index);
+    const struct vs_index_info *info = &d->info;
     struct vs_index_coverage coverage = {0};
-    VS_TRY(vs_engine_coverage(db->engine, opened->table->name, &coverage, err));
+    VS_TRY(vs_engine_coverage(db->engine, current->table->name, &coverage, err));
     vs_jw_object_begin(w);
-    vs_report_c(w, "table", opened->table->name);
+    vs_report_c(w, "table", current->table->name);
     report_facts(w, info);
-    vs_report_str(w, "path", opened->entry.path);
+    vs_report_str(w, "path", current->entry.path);
     vs_report_u64(w, "memory_bytes", info->memory_bytes);
     vs_jw_key(w, "columns");
     vs_jw_array_begin(w);
@@ -314,8 +389,9 @@ static enum vs_status report_index(struct vs_db *db,
         VS_TRY(report_column(db, index, i, w, err));
     }
     vs_jw_array_end(w);
-    report_segments(w, info);
-    report_blobs(w, puffin);
+    report_segments(w, d);
+    report_blobs(w, d);
+    report_vector_bytes(w, d);
     vs_jw_key(w, "build");
     vs_jw_raw(w, info->build_json.len > 0 ? info->build_json : VS_STR("null"));
     vs_jw_key(w, "coverage");
@@ -334,24 +410,14 @@ enum vs_status vs_db_show_index(struct vs_db *db,
                                 struct vs_buf *report,
                                 struct vs_error *err)
 {
-    struct opened opened = {0};
-    struct vs_index *index = NULL;
-    struct vs_puffin puffin = {0};
+    struct vs_index_current current = {0};
     struct vs_json_writer w;
     vs_json_writer_init(&w, report, false);
-    enum vs_status status = open_current(db, table, &opened, err);
+    enum vs_status status = vs_index_current_open(db, table, false, &current, err);
     if (status == VS_OK) {
-        status = vs_puffin_read(db->env, opened.file, &puffin, err);
+        status = report_index(db, &current, &w, err);
     }
-    if (status == VS_OK) {
-        status = open_index(db, opened.table->metadata, opened.file, false, &index, err);
-    }
-    if (status == VS_OK) {
-        status = report_index(db, &opened, index, &puffin, &w, err);
-    }
-    vs_index_close(index);
-    vs_puffin_clear(&puffin);
-    close_opened(&opened);
+    vs_index_current_close(&current);
     return status;
 }
 
@@ -361,18 +427,18 @@ enum vs_status vs_db_verify_index(struct vs_db *db,
                                   struct vs_buf *report,
                                   struct vs_error *err)
 {
-    struct opened opened = {0};
-    enum vs_status status = open_current(db, table, &opened, err);
-    if (status == VS_OK && opened.file->size != opened.entry.file_size) {
+    struct vs_index_current current = {0};
+    enum vs_status status = vs_index_current_file(db, table, &current, err);
+    if (status == VS_OK && current.file->size != current.entry.file_size) {
         status = vs_fail(
             err, VS_CORRUPT,
             "the index of table %s is %llu bytes long, its metadata says %llu; build it again",
-            table, (unsigned long long)opened.file->size,
-            (unsigned long long)opened.entry.file_size);
+            table, (unsigned long long)current.file->size,
+            (unsigned long long)current.entry.file_size);
     }
     if (status == VS_OK) {
-        status = vs_index_verify(db->env, opened.file, op, report, err);
+        status = vs_index_verify(db->env, current.file, op, report, err);
     }
-    close_opened(&opened);
+    vs_index_current_close(&current);
     return status;
 }

@@ -47,7 +47,11 @@ enum vs_status vs_db_open(const struct vs_env *env,
         .settings = options->settings,
     };
     struct vs_engine_options engine = {.thread_count = db->thread_count,
-                                       .cache_bytes = options->cache_bytes};
+                                       .cache_bytes = options->cache_bytes,
+                                       .cache_dir = options->cache_dir,
+                                       .cache_dir_bytes = options->cache_dir_bytes,
+                                       .preload = options->preload,
+                                       .rows_in_file = options->rows_in_file};
     enum vs_status status = vs_catalog_open(env, &catalog, &db->catalog, err);
     if (status == VS_OK) {
         status = vs_engine_open(db->catalog, &engine, &db->engine, err);

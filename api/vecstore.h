@@ -46,6 +46,10 @@ struct vs_db_options {
     const char *catalog_name;           // "sql": catalog_name of the rows; NULL: "default"
     const struct vs_settings *settings; // of stores and services ("s3.endpoint", "token", …;
                                         // docs/operations/s3.md, catalogs.md); may be NULL
+    const char *cache_dir;              // local copies of parts of remote indexes; NULL: none
+    uint64_t cache_dir_bytes;           // at most so many of them; 0: 8 GiB
+    bool preload;                       // indexes are read whole before the first answer
+    bool rows_in_file; // re-ranking rows stay in the file: an eighth of the memory, slower
 };
 enum vs_status vs_db_open(const struct vs_env *env,
                           const struct vs_db_options *options,
@@ -298,20 +302,64 @@ struct vs_index_options {
     size_t size;
     const char *table;
     uint32_t list_count;   // 0: automatic
+    uint32_t code_bytes;   // of a vector; 0: automatic
     uint64_t memory_bytes; // 0: half of RAM
     size_t thread_count;   // 0: the db's
     float min_recall;      // 0: 0.95; negative: no gate
     const char *queries; // .npy or .parquet of real queries for the recall measurement; may be NULL
-    const char *projection; // "pca" (NULL), "opq", "none"
-    bool no_exact_rows;     // do not store f32 vectors in the index
+    const char *projection;        // "pca" (NULL), "opq", "none"
+    const char *store_vectors;     // besides int8 rows: "none" (NULL), "f32"
+    const char *second_assignment; // a second list for each vector: "auto" (NULL), "on", "off"
+    const char *spill_dir;         // for what does not fit into memory; NULL: $TMPDIR, or /tmp
     uint64_t seed;
     const struct vs_op *op;
+    const char *resume_dir; // where a build that is stopped leaves what the next one goes on with
 };
 // {"index","snapshot_id","rows","bytes","recall_at_10","lists","m","published":true,"ms","phases":{…}}
 enum vs_status vs_db_build_index(struct vs_db *db,
                                  const struct vs_index_options *options,
                                  struct vs_buf *report,
                                  struct vs_error *err);
+
+// The steps of a build that several machines share (docs/format/index-parts.md); files are paths or
+// URIs. train: options as above, the model goes to `to`. {"table","path","bytes","ms"}
+enum vs_status vs_db_train_index(struct vs_db *db,
+                                 const struct vs_index_options *options,
+                                 const char *to,
+                                 struct vs_buf *report,
+                                 struct vs_error *err);
+
+struct vs_index_part_options {
+    size_t size;
+    const char *table;
+    const char *model; // file of vs_db_train_index
+    // encode: data files by path or name; none: the share-th of `of` shares, from 1.
+    const char *const *files;
+    size_t file_count, share, of;
+    // assemble: files of vs_db_encode_index, in any order
+    const char *const *parts;
+    size_t part_count;
+    // encode: the part; assemble: the index file instead of publishing it, may be NULL
+    const char *to;
+    const char *store_vectors; // assemble; as in vs_index_options
+    const char *index_uuid;    // assemble; NULL: random
+    int64_t created_ms;        // assemble; 0: now
+    float min_recall;          // assemble; as in vs_index_options
+    uint64_t memory_bytes;
+    size_t thread_count;
+    const char *spill_dir;
+    const struct vs_op *op;
+};
+// {"table","path","files","rows","vectors","bytes","ms"}
+enum vs_status vs_db_encode_index(struct vs_db *db,
+                                  const struct vs_index_part_options *options,
+                                  struct vs_buf *report,
+                                  struct vs_error *err);
+// As vs_db_build_index, with "path" where it is not published.
+enum vs_status vs_db_assemble_index(struct vs_db *db,
+                                    const struct vs_index_part_options *options,
+                                    struct vs_buf *report,
+                                    struct vs_error *err);
 // {"indexes":[{"uuid","path","snapshot_id","rows","bytes","created","current":bool}]} newest first:
 // every index file that the table's metadata names
 enum vs_status vs_db_list_indexes(struct vs_db *db,
@@ -324,6 +372,65 @@ enum vs_status vs_db_show_index(struct vs_db *db,
                                 const char *table,
                                 struct vs_buf *report,
                                 struct vs_error *err);
+
+// Brings the index up to the newest snapshot without training: new data files become a segment with
+// the same codebook, many segments or mostly dead ones are put together.
+struct vs_refresh_options {
+    size_t size;
+    const char *table;
+    bool merge;            // put all segments together, whatever their sizes (index merge)
+    uint64_t memory_bytes; // 0: half of RAM
+    size_t thread_count;   // 0: the db's
+    const char *spill_dir; // NULL: $TMPDIR, or /tmp
+    const struct vs_op *op;
+};
+// {"table","action","index","snapshot_id","new_rows","new_files","rows","live_rows","segments",
+// "segments_before","joined","bytes","copied_bytes","drift":{…}|null,"warnings":[…],"advice","ms"};
+// action: "nothing", "registered" (the newest snapshot knows of the version again), "extended",
+// "joined" or "rebuilt" (the table outgrew the exact scan). VS_NOT_FOUND without an index.
+enum vs_status vs_db_refresh_index(struct vs_db *db,
+                                   const struct vs_refresh_options *options,
+                                   struct vs_buf *report,
+                                   struct vs_error *err);
+
+struct vs_index_rollback_options {
+    size_t size;
+    const char *table;
+    const char *to; // UUID of a version (vs_db_list_indexes); NULL: the one before the current one
+    const struct vs_op *op;
+};
+// {"table","index","former","snapshot_id","rows","bytes"}
+enum vs_status vs_db_rollback_index(struct vs_db *db,
+                                    const struct vs_index_rollback_options *options,
+                                    struct vs_buf *report,
+                                    struct vs_error *err);
+
+struct vs_index_export_options {
+    size_t size;
+    const char *table;
+    const char *vector_column; // NULL: the table's only one
+    const char *path;          // of the file to write
+    const struct vs_op *op;
+};
+// {"table","index","column","path","bytes","vectors","lists","m","ids"}: a file that FAISS reads
+// (IndexPreTransform over IndexIVFPQ); ids: "id" (the table's long ids) or "row" (row numbers).
+enum vs_status vs_db_export_index(struct vs_db *db,
+                                  const struct vs_index_export_options *options,
+                                  struct vs_buf *report,
+                                  struct vs_error *err);
+
+struct vs_canary_options {
+    size_t size;
+    const char *table;
+    const char *vector_column; // NULL: the table's only one
+    const struct vs_op *op;
+};
+// {"table","index","recall","ci95":[lo,hi],"expected","queries","k","snapshot_id","advice"}: true
+// recall of the queries that the build kept, on the newest snapshot. VS_NOT_FOUND without any.
+enum vs_status vs_db_check_canary(struct vs_db *db,
+                                  const struct vs_canary_options *options,
+                                  struct vs_buf *report,
+                                  struct vs_error *err);
 // Reads every byte of the current index; VS_CORRUPT with the report written when anything is wrong.
 enum vs_status vs_db_verify_index(struct vs_db *db,
                                   const char *table,
@@ -357,6 +464,10 @@ struct vs_query_options {
     bool include_vector;
     bool explain;           // fill vs_answer_explain_json
     const struct vs_op *op; // deadline
+    // Scores of an indexed search come from int8 rows (three digits hold). With rescore the best
+    // 2 k + 16 get exact scores from their float vectors, read from the index where it has them,
+    // else from the table.
+    bool rescore;
 };
 
 struct vs_hit {

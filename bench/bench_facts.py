@@ -19,6 +19,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NOISY = 0.3  # cores used by others during a measurement from which on it has to be repeated
 
 
+class Failed(SystemExit):
+    """A program that was measured ended with an error; where nobody catches it, the text is printed."""
+
+
 def die(text):
     print("error: " + text, file=sys.stderr)
     raise SystemExit(1)
@@ -145,7 +149,7 @@ def run_measured(command, env=None):
             reader.join()
     out, errors = (text[0].decode("utf-8", "replace") for text in texts)
     if child.returncode != 0:
-        die(f"{' '.join(command[:3])} … ended with status {child.returncode}: {errors.strip()[-2000:]}")
+        raise Failed(f"{' '.join(command[:3])} … ended with status {child.returncode}: {errors.strip()[-2000:]}")
     cpu = usage.ru_utime + usage.ru_stime
     return {"wall_s": round(wall, 3), "cpu_s": round(cpu, 3), "peak_rss_mib": round(usage.ru_maxrss / 1024, 1),
             "peak_anon_mib": round(peak / 1024, 1), "foreign_cores": load.end(cpu)}, out

@@ -2,12 +2,15 @@
 /*
  * Parsers on the body of a query, {"vector":[1,536 floats],"k":10}, and what becomes of a 63-bit
  * snapshot id (docs/adr/0009-json-library.md): yyjson bare, our reader over it (vs_json), cJSON
- * where it is installed, and the float parser that the query path uses. All end with the floats in
- * an array. One JSON line per parser: microseconds a body, best of several rounds.
+ * where it is installed, and what the query path uses: its float parser, and base64 of
+ * little-endian floats. All end with the floats in an array. One JSON line per parser: microseconds
+ * a body, best of several rounds.
  *
  * Usage: bench_json [DIM]
  */
+#include "simd/kernels.h"
 #include "vecstore/base/buf.h"
+#include "vecstore/base/crypto.h"
 #include "vecstore/base/float_text.h"
 #include "vecstore/base/json.h"
 
@@ -34,6 +37,8 @@ struct body {
     size_t dim;
     float expected[MAX_DIM], parsed[MAX_DIM];
     struct vs_buf floats;
+    char base64[VS_BASE64_LEN(MAX_DIM * sizeof(float)) + 1];
+    size_t base64_len;
 };
 
 static double now_us(void)
@@ -66,6 +71,8 @@ static void make_body(struct body *body, size_t dim)
     body->text = (struct vs_str){text, len};
     body->array.len = (size_t)(text + len - body->array.ptr);
     body->dim = dim;
+    vs_base64_format((const uint8_t *)body->expected, dim * sizeof(float), body->base64);
+    body->base64_len = VS_BASE64_LEN(dim * sizeof(float));
     vs_buf_init(&body->floats, vs_env_default(), MAX_DIM * sizeof(float));
 }
 
@@ -113,6 +120,12 @@ static bool parse_float_text(struct body *body)
     }
     memcpy(body->parsed, body->floats.data, body->floats.len);
     return true;
+}
+
+static bool parse_base64(struct body *body)
+{
+    return vs_kernels_get()->base64_decode(body->base64, body->base64_len,
+                                           (uint8_t *)body->parsed) == body->dim * sizeof(float);
 }
 
 static int64_t id_of_yyjson(void)
@@ -165,6 +178,7 @@ static int measure(struct body *body,
 {
     double best = 1e30;
     for (int round = 0; round < ROUNDS; round++) {
+        memset(body->parsed, 0, sizeof body->parsed);
         double start = now_us();
         for (int i = 0; i < BODIES; i++) {
             if (!parse(body)) {
@@ -175,13 +189,13 @@ static int measure(struct body *body,
         double each = (now_us() - start) / BODIES;
         best = each < best ? each : best;
     }
-    size_t different = 0;
+    size_t different = 0, len = parse == parse_base64 ? body->base64_len : body->text.len;
     for (size_t i = 0; i < body->dim; i++) {
         different += body->parsed[i] != body->expected[i];
     }
     printf("{\"parser\":\"%s\",\"dim\":%zu,\"body_bytes\":%zu,\"us\":%.2f,\"mb_per_s\":%.0f,"
            "\"different_floats\":%zu",
-           name, body->dim, body->text.len, best, (double)body->text.len / best, different);
+           name, body->dim, len, best, (double)len / best, different);
     if (id_of != NULL) {
         printf(",\"snapshot_id\":%" PRId64 ",\"snapshot_id_kept\":%s", id_of(),
                id_of() == SNAPSHOT_ID ? "true" : "false");
@@ -200,6 +214,7 @@ int main(int argc, char **argv)
     }
     make_body(&body, dim);
     int code = measure(&body, "float_text (query path)", parse_float_text, NULL);
+    code |= measure(&body, "base64 (query path)", parse_base64, NULL);
     code |= measure(&body, "yyjson " YYJSON_VERSION_STRING, parse_yyjson, id_of_yyjson);
     code |= measure(&body, "vs_json (yyjson behind our checks)", parse_vs_json, id_of_vs_json);
 #ifdef BENCH_CJSON

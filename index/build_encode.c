@@ -1,26 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Second pass: lists, codes and int8 rows of every vector, then their arrangement by list.
+ * Second pass: lists, codes and int8 rows of every vector, batch by batch, in order of arrival.
  */
 #include "index/build_internal.h"
-#include "vecstore/base/crc32c.h"
-#include "vecstore/base/pool.h"
+#include "index/build_replay.h"
+#include "index/build_spill.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
-#define TASK_ROWS 256
-
-struct encode_task {
-    struct vs_build *build;
-    struct vs_build_column *column;
-    const struct vs_build_chunk *chunk;
-};
-
-static enum vs_status no_memory(const struct vs_build_column *column, struct vs_error *err)
+enum vs_status vs_build_no_memory(const struct vs_build_column *column, struct vs_error *err)
 {
     return vs_fail(err, VS_NO_MEMORY, "out of memory for the index of column '%.*s'",
                    VS_STR_ARG(column->field->name));
+}
+
+// ---- begin ----
+
+static enum vs_status make_chunk(struct vs_build *build,
+                                 struct vs_build_column *column,
+                                 struct vs_error *err)
+{
+    const struct vs_env *env = build->env;
+    size_t rows = build->batch_rows;
+    column->present = vs_alloc_zeroed(env, rows, sizeof(uint32_t));
+    column->chunk.assigned = vs_alloc_zeroed(env, rows, sizeof *column->chunk.assigned);
+    column->drift_count = (rows + VS_BUILD_SLICE - 1) / VS_BUILD_SLICE;
+    column->drifts = vs_alloc_zeroed(env, column->drift_count, sizeof *column->drifts);
+    bool made = column->present != NULL && column->chunk.assigned != NULL && column->drifts != NULL;
+    return made ? VS_OK : vs_build_no_memory(column, err);
+}
+
+enum vs_status vs_build_set_make(const struct vs_env *env,
+                                 const struct vs_build_column *column,
+                                 size_t room,
+                                 size_t second_room,
+                                 struct vs_build_set *set,
+                                 struct vs_error *err)
+{
+    size_t code_bytes = column->codebook->m / 2;
+    set->room = room;
+    set->second_room = second_room;
+    set->list_of = vs_alloc(env, room * sizeof(uint32_t) + 64);
+    set->codes = vs_alloc_aligned(env, room * code_bytes + 64);
+    set->values = vs_alloc_aligned(env, room * column->stride + 64);
+    set->facts = vs_alloc_aligned(env, room * sizeof *set->facts + 64);
+    set->seconds = vs_alloc(env, second_room * sizeof *set->seconds + 64);
+    set->second_codes = vs_alloc(env, second_room * code_bytes + 64);
+    bool made = set->list_of != NULL && set->codes != NULL && set->values != NULL &&
+                set->facts != NULL && set->seconds != NULL && set->second_codes != NULL;
+    return made ? VS_OK : vs_build_no_memory(column, err);
+}
+
+void vs_build_set_clear(const struct vs_env *env, struct vs_build_set *set)
+{
+    vs_free(env, set->list_of);
+    vs_free_aligned(env, set->codes);
+    vs_free_aligned(env, set->values);
+    vs_free_aligned(env, set->facts);
+    vs_free(env, set->seconds);
+    vs_free(env, set->second_codes);
+    *set = (struct vs_build_set){.count = 0};
 }
 
 enum vs_status vs_build_encode_begin(struct vs_build *build,
@@ -28,264 +69,230 @@ enum vs_status vs_build_encode_begin(struct vs_build *build,
                                      struct vs_error *err)
 {
     const struct vs_env *env = build->env;
-    size_t n = (size_t)column->vector_count, lists = column->codebook->list_count;
-    column->list_of = vs_alloc_zeroed(env, n, sizeof(uint32_t));
-    column->distances = vs_alloc_zeroed(env, n, sizeof(float));
-    column->codes = vs_alloc_aligned(env, n * (column->codebook->m / 2) + 64);
-    column->rows = vs_alloc_aligned(env, n * (size_t)vs_align64(column->spec->dim) + 64);
-    column->facts = vs_alloc_aligned(env, n * sizeof *column->facts + 64);
+    size_t lists = column->codebook->list_count;
     column->records = vs_alloc_zeroed(env, lists, sizeof *column->records);
-    column->first_block = vs_alloc_zeroed(env, lists + 1, sizeof(uint32_t));
-    column->pq_columns = vs_pq_columns_make(env, column->codebook);
-    bool made = column->list_of != NULL && column->distances != NULL && column->codes != NULL &&
-                column->rows != NULL && column->facts != NULL && column->records != NULL &&
-                column->first_block != NULL && column->pq_columns != NULL;
-    return made ? VS_OK : no_memory(column, err);
+    column->second_counts = vs_alloc_zeroed(env, lists, sizeof *column->second_counts);
+    if (column->records == NULL || column->second_counts == NULL) {
+        return vs_build_no_memory(column, err);
+    }
+    VS_TRY(make_chunk(build, column, err));
+    size_t n = (size_t)column->vector_count;
+    if (build->only_part) {
+        n = build->batch_rows; // of one batch at a time
+    } else if (vs_build_spills(build, column)) {
+        VS_TRY(vs_build_spill_open(build, column, err));
+        n = build->batch_rows;
+    }
+    return vs_build_set_make(env, column, n, column->second_assignment ? n : 0, &column->set, err);
 }
 
-// One vector: list, codes, int8 row, facts.
-static void encode_vector(struct vs_build_column *column,
-                          size_t at,
-                          const float *vector,
-                          uint32_t row,
-                          float *y,
-                          uint8_t *codes)
-{
-    const struct vs_codebook *codebook = column->codebook;
-    const struct vs_kernels *kernels = vs_kernels_get();
-    size_t dim = codebook->dim, m = codebook->m, stride = (size_t)vs_align64(dim);
-    vs_codebook_project(codebook, vector, y);
-    uint32_t list = vs_codebook_assign(codebook, y, NULL);
-    column->list_of[at] = list;
-    kernels->l2_f32(y, codebook->centroids + (size_t)list * codebook->proj_dim, codebook->proj_dim,
-                    1, &column->distances[at]);
-    vs_codebook_encode_vector(codebook, y, codes);
-    uint8_t *packed = column->codes + at * (m / 2);
-    for (size_t s = 0; s < m; s += 2) {
-        packed[s / 2] = (uint8_t)(codes[s] | codes[s + 1] << 4);
-    }
-    uint8_t *values = column->rows + at * stride;
-    memset(values + dim, 0, stride - dim);
-    struct vs_row_fact *fact = &column->facts[at];
-    fact->scale = vs_quantize_i8(vector, dim, (int8_t *)values);
-    kernels->dot_f32(vector, vector, dim, 1, &fact->norm);
-    fact->row = row;
-    fact->reserved = 0;
-}
+// ---- one batch ----
 
-static enum vs_status encode_rows(void *ctx, size_t task, struct vs_error *err)
+enum vs_status vs_build_chunk_room(const struct vs_build *build,
+                                   struct vs_build_column *column,
+                                   size_t count,
+                                   struct vs_error *err)
 {
-    const struct encode_task *t = ctx;
-    const struct vs_codebook *codebook = t->column->codebook;
-    size_t first = task * TASK_ROWS,
-           end = first + TASK_ROWS < t->chunk->count ? first + TASK_ROWS : t->chunk->count;
-    float *y = vs_alloc(t->build->env, codebook->proj_dim * sizeof(float) + codebook->m);
-    if (y == NULL) {
-        return no_memory(t->column, err);
-    }
-    uint8_t *codes = (uint8_t *)(y + codebook->proj_dim);
-    for (size_t i = first; i < end; i++) {
-        encode_vector(t->column, t->column->encoded + i, t->chunk->vectors + i * codebook->dim,
-                      t->chunk->rows[i], y, codes);
-    }
-    vs_free(t->build->env, y);
-    return VS_OK;
-}
-
-enum vs_status vs_build_encode_chunk(struct vs_build *build,
-                                     struct vs_build_column *column,
-                                     const struct vs_build_chunk *chunk,
-                                     struct vs_error *err)
-{
-    if (chunk->count > column->vector_count - column->encoded) {
+    if (count > column->vector_count - column->encoded) {
         return vs_fail(err, VS_INVALID, "column '%.*s' has more vectors when it is read again",
                        VS_STR_ARG(column->field->name));
     }
-    int64_t start = vs_monotonic_ns(build->env);
-    struct encode_task task = {build, column, chunk};
-    VS_TRY(vs_pool_run(build->env, build->thread_count, (chunk->count + TASK_ROWS - 1) / TASK_ROWS,
-                       encode_rows, &task, err));
-    column->encoded += chunk->count;
-    build->encode_ns += vs_monotonic_ns(build->env) - start;
+    struct vs_build_set *set = &column->set;
+    struct vs_build_chunk *chunk = &column->chunk;
+    bool batchwise = column->spill != NULL || build->only_part;
+    size_t at = batchwise ? 0 : column->encoded;
+    set->count = at;
+    set->second_count = batchwise ? 0 : set->second_count;
+    chunk->count = count;
+    chunk->codes = set->codes + at * (column->codebook->m / 2);
+    chunk->rows_i8 = set->values + at * column->stride;
+    chunk->facts = set->facts + at;
     return VS_OK;
 }
 
-// ---- arrangement by list ----
-
-// from[slot]: which vector, by order of arrival, gets the slot. Also fills the directory but for
-// the checksums.
-static void assign_slots(struct vs_build_column *column, uint32_t *from)
+enum vs_status vs_build_chunk_begin(const struct vs_build *build,
+                                    struct vs_build_column *column,
+                                    const struct vs_batch *batch,
+                                    uint64_t first_row,
+                                    struct vs_error *err)
 {
-    uint32_t lists = column->codebook->list_count, m = column->codebook->m;
-    struct vs_list_record *records = column->records;
-    for (size_t i = 0; i < column->encoded; i++) {
-        records[column->list_of[i]].slot_count++;
+    const struct vs_column *values = &batch->columns[column->spec->field];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->row_count; i++) {
+        size_t floats = 0;
+        (void)vs_column_get_floats(values, i, &floats);
+        column->present[count] = (uint32_t)i;
+        count += floats > 0 && first_row + i >= column->done_row;
     }
-    uint64_t offset = VS_SECTION_HEADER_SIZE;
-    uint32_t slot = 0;
-    for (uint32_t l = 0; l < lists; l++) {
-        records[l].entry_count = records[l].slot_count;
-        records[l].first_slot = slot;
-        records[l].offset = offset;
-        offset += vs_align64(vs_list_bytes(records[l].entry_count, m));
-        slot += records[l].slot_count;
-        column->first_block[l + 1] =
-            column->first_block[l] + vs_list_blocks(records[l].entry_count);
-        records[l].slot_count = 0; // counted again below
-    }
-    column->sections_length = offset;
-    for (size_t i = 0; i < column->encoded; i++) {
-        struct vs_list_record *record = &records[column->list_of[i]];
-        from[record->first_slot + record->slot_count++] = (uint32_t)i;
-        float radius = sqrtf(column->distances[i]) * 1.0001F;
-        record->radius = radius > record->radius ? radius : record->radius;
-    }
+    return vs_build_chunk_room(build, column, count, err);
 }
 
-static void fill_sections(struct vs_build_column *column, const uint32_t *from)
+// Working memory of one slice.
+struct slice {
+    const float *vectors; // [count][dim]
+    const uint32_t *rows; // their numbers
+    float *copies;
+    float *y; // [VS_BUILD_SLICE][proj_dim]
+    float *spare;
+    uint32_t row[VS_BUILD_SLICE];
+    float scale[VS_BUILD_SLICE], distance[VS_BUILD_SLICE], norm[VS_BUILD_SLICE];
+    uint8_t codes[VS_INDEX_MAX_M];
+};
+
+// Copies the vectors of the slice out of the batch, prepared.
+static enum vs_status take_vectors(const struct vs_build_column *column,
+                                   const struct vs_batch *batch,
+                                   uint64_t first_row,
+                                   const uint32_t *present,
+                                   size_t count,
+                                   struct slice *work,
+                                   struct vs_error *err)
 {
-    uint32_t lists = column->codebook->list_count;
-    size_t m = column->codebook->m;
-    memset(column->sections, 0, (size_t)column->sections_length);
-    struct vs_section_header header = {.length = column->sections_length,
-                                       .values = {(uint32_t)column->encoded, (uint32_t)m}};
-    vs_section_header_encode(VS_SECTION_LISTS, &header, column->sections);
-    for (uint32_t l = 0; l < lists; l++) {
-        struct vs_list_record *record = &column->records[l];
-        uint8_t *section = column->sections + record->offset, *block = section;
-        const uint32_t *members = from + record->first_slot;
-        for (uint32_t first = 0; first < record->entry_count;
-             first += VS_BLOCK_LANES, block += 16 * m) {
-            const uint8_t *codes[VS_BLOCK_LANES];
-            uint32_t count = record->entry_count - first < VS_BLOCK_LANES
-                                 ? record->entry_count - first
-                                 : VS_BLOCK_LANES;
-            for (uint32_t v = 0; v < count; v++) {
-                codes[v] = column->codes + members[first + v] * (m / 2);
-            }
-            vs_pq_pack_block(codes, count, m, block);
-        }
-        for (uint32_t i = 0; i < record->entry_count; i++) {
-            uint32_t slot = record->first_slot + i;
-            memcpy(block + 4 * (size_t)i, &slot, 4);
-        }
-        record->list_crc =
-            vs_crc32c(0, section, (size_t)vs_list_bytes(record->entry_count, (uint32_t)m));
+    const struct vs_column *values = &batch->columns[column->spec->field];
+    for (size_t i = 0; i < count; i++) {
+        uint64_t row = first_row + present[i];
+        VS_TRY(vs_build_take_vector(column, values, present[i], row,
+                                    work->copies + i * column->spec->dim, err));
+        work->row[i] = (uint32_t)row;
     }
+    work->vectors = work->copies;
+    work->rows = work->row;
+    return VS_OK;
 }
 
-// Moves rows and facts so that slot s holds what arrived as from[s]; follows the cycles, so that no
-// second copy is needed. from is spent.
-static void permute_rows(struct vs_build_column *column, uint32_t *from, uint8_t *spare)
-{
-    size_t stride = (size_t)vs_align64(column->spec->dim);
-    for (uint32_t start = 0; start < column->encoded; start++) {
-        if (from[start] == start) {
-            continue;
-        }
-        struct vs_row_fact fact = column->facts[start];
-        memcpy(spare, column->rows + start * stride, stride);
-        uint32_t at = start;
-        while (from[at] != start) {
-            uint32_t source = from[at];
-            memcpy(column->rows + at * stride, column->rows + source * stride, stride);
-            column->facts[at] = column->facts[source];
-            from[at] = at;
-            at = source;
-        }
-        memcpy(column->rows + at * stride, spare, stride);
-        column->facts[at] = fact;
-        from[at] = at;
-    }
-    for (uint32_t l = 0; l < column->codebook->list_count; l++) {
-        struct vs_list_record *record = &column->records[l];
-        record->rows_crc =
-            vs_crc32c(0, column->rows + record->first_slot * stride, record->slot_count * stride);
-        record->facts_crc = vs_crc32c(0, column->facts + record->first_slot,
-                                      record->slot_count * sizeof *column->facts);
-    }
-}
-
-enum vs_status vs_build_arrange(struct vs_build *build,
-                                struct vs_build_column *column,
-                                struct vs_error *err)
-{
-    const struct vs_env *env = build->env;
-    if (column->encoded != column->vector_count) {
-        return vs_fail(err, VS_INVALID, "column '%.*s' has fewer vectors when it is read again",
-                       VS_STR_ARG(column->field->name));
-    }
-    size_t stride = (size_t)vs_align64(column->spec->dim);
-    uint32_t *from = vs_alloc_zeroed(env, column->encoded, sizeof *from);
-    uint8_t *spare = vs_alloc(env, stride);
-    enum vs_status status = from != NULL && spare != NULL ? VS_OK : no_memory(column, err);
-    if (status == VS_OK) {
-        assign_slots(column, from);
-        column->sections = vs_alloc_aligned(env, (size_t)column->sections_length);
-        status = column->sections != NULL ? VS_OK : no_memory(column, err);
-    }
-    if (status == VS_OK) {
-        fill_sections(column, from);
-        permute_rows(column, from, spare);
-        vs_free_aligned(env, column->codes);
-        column->codes = NULL;
-        column->lists = (struct vs_lists){.codebook = column->codebook,
-                                          .pq_columns = column->pq_columns,
-                                          .entry_count = (uint32_t)column->encoded,
-                                          .slot_count = (uint32_t)column->encoded,
-                                          .row_count = build->row_count,
-                                          .stride = stride,
-                                          .records = column->records,
-                                          .first_block = column->first_block,
-                                          .sections = column->sections,
-                                          .rows = (const int8_t *)column->rows,
-                                          .facts = column->facts};
-    }
-    vs_free(env, from);
-    vs_free(env, spare);
-    return status;
-}
-
-enum vs_status vs_build_put_lists(struct vs_build *build,
-                                  struct vs_build_column *column,
-                                  struct vs_error *err)
-{
-    int32_t id = column->field->id;
-    uint32_t slots = (uint32_t)column->encoded, dim = column->spec->dim;
-    struct vs_section_header header = {.length = vs_rows_blob_length(slots, dim),
-                                       .values = {slots, dim, (uint32_t)vs_align64(dim)}};
-    uint8_t bytes[VS_SECTION_HEADER_SIZE];
-    vs_section_header_encode(VS_SECTION_ROWS, &header, bytes);
-    VS_TRY(vs_index_blob_begin(&build->writer, VS_BLOB_ROWS, 0, id, err));
-    VS_TRY(vs_index_blob_write(&build->writer, bytes, sizeof bytes, err));
-    VS_TRY(vs_index_blob_write(&build->writer, column->rows, slots * (size_t)vs_align64(dim), err));
-    VS_TRY(vs_index_blob_write(&build->writer, column->facts, slots * sizeof *column->facts, err));
-    VS_TRY(vs_index_blob_end(&build->writer, err));
-    return vs_index_blob_put(&build->writer, VS_BLOB_LISTS, 0, id, column->sections,
-                             (size_t)column->sections_length, err);
-}
-
-enum vs_status vs_build_put_hot(struct vs_build *build,
-                                struct vs_build_column *column,
-                                struct vs_error *err)
+static void encode_rows(struct vs_build_column *column,
+                        size_t first,
+                        size_t count,
+                        struct slice *work,
+                        struct vs_drift *drift)
 {
     const struct vs_codebook *codebook = column->codebook;
-    size_t directory_bytes = (size_t)codebook->list_count * VS_LIST_RECORD_SIZE;
-    uint8_t *bytes = vs_alloc(build->env, VS_SECTION_HEADER_SIZE + directory_bytes);
-    if (bytes == NULL) {
-        return no_memory(column, err);
+    const struct vs_kernels *kernels = vs_kernels_get();
+    struct vs_build_chunk *chunk = &column->chunk;
+    size_t dim = codebook->dim, m = codebook->m, stride = column->stride;
+    for (size_t i = 0; i < count; i++) {
+        const float *vector = work->vectors + i * dim;
+        int8_t *values = chunk->rows_i8 + (first + i) * stride;
+        struct vs_row_fact *fact = &chunk->facts[first + i];
+        memset(values + dim, 0, stride - dim);
+        work->scale[i] = vs_quantize_i8(vector, dim, values);
+        kernels->dot_f32(vector, vector, dim, 1, &work->norm[i]);
+        *fact = (struct vs_row_fact){
+            .scale = work->scale[i], .norm = work->norm[i], .row = work->rows[i]};
     }
-    for (uint32_t l = 0; l < codebook->list_count; l++) {
-        vs_list_record_encode(&column->records[l],
-                              bytes + VS_SECTION_HEADER_SIZE + (size_t)l * VS_LIST_RECORD_SIZE);
+    vs_codebook_project_rows(codebook, chunk->rows_i8 + first * stride, stride, work->scale, count,
+                             work->y);
+    vs_codebook_assign_batch(codebook, work->y, count,
+                             column->second_assignment ? VS_TUNE_LAMBDA : 0.0F,
+                             chunk->assigned + first);
+    for (size_t i = 0; i < count; i++) {
+        vs_codebook_encode_vector(codebook, work->y + i * codebook->proj_dim, work->codes);
+        uint8_t *packed = chunk->codes + (first + i) * (m / 2);
+        for (size_t s = 0; s < m; s += 2) {
+            packed[s / 2] = (uint8_t)(work->codes[s] | work->codes[s + 1] << 4);
+        }
+        work->distance[i] = chunk->assigned[first + i].distance;
     }
-    struct vs_hot_facts facts = {codebook->list_count, codebook->m, (uint32_t)column->encoded,
-                                 (uint32_t)column->encoded, 0};
-    vs_hot_header_encode(&facts, bytes + VS_SECTION_HEADER_SIZE, bytes);
-    enum vs_status status = vs_index_blob_put(&build->writer, VS_BLOB_HOT, 0, column->field->id,
-                                              bytes, VS_SECTION_HEADER_SIZE + directory_bytes, err);
-    vs_free(build->env, bytes);
+    const struct vs_drift_batch batch = {count, work->y, chunk->codes + first * (m / 2),
+                                         work->distance, work->norm};
+    vs_drift_add(drift, codebook, &batch, work->spare);
+}
+
+enum vs_status vs_build_encode_slice(struct vs_build *build,
+                                     struct vs_build_column *column,
+                                     const struct vs_batch *batch,
+                                     uint64_t first_row,
+                                     size_t slice,
+                                     struct vs_error *err)
+{
+    size_t first = slice * VS_BUILD_SLICE, left = column->chunk.count - first;
+    size_t count = left < VS_BUILD_SLICE ? left : VS_BUILD_SLICE;
+    size_t proj = column->codebook->proj_dim, dim = column->spec->dim;
+    struct slice *work = vs_alloc(build->env, sizeof *work);
+    float *floats = vs_alloc_aligned(
+        build->env,
+        ((VS_BUILD_SLICE + 1) * proj + (batch != NULL ? count * dim : 0)) * sizeof(float));
+    enum vs_status status =
+        work != NULL && floats != NULL ? VS_OK : vs_build_no_memory(column, err);
+    if (status == VS_OK) {
+        work->y = floats;
+        work->spare = floats + VS_BUILD_SLICE * proj;
+        work->copies = work->spare + proj;
+    }
+    if (status == VS_OK && batch != NULL) {
+        status = take_vectors(column, batch, first_row, column->present + first, count, work, err);
+    } else if (status == VS_OK) {
+        work->vectors = column->kept + (column->encoded + first) * dim;
+        work->rows = column->kept_rows + column->encoded + first;
+    }
+    if (status == VS_OK) {
+        encode_rows(column, first, count, work, &column->drifts[slice]);
+    }
+    vs_free_aligned(build->env, floats);
+    vs_free(build->env, work);
     return status;
+}
+
+// Counts of the lists, and the second entries with the rank that the vector has in its first list.
+static void count_chunk(struct vs_build_column *column)
+{
+    const struct vs_build_chunk *chunk = &column->chunk;
+    struct vs_build_set *set = &column->set;
+    size_t code_bytes = column->codebook->m / 2;
+    for (size_t i = 0; i < chunk->count; i++) {
+        const struct vs_assignment *assigned = &chunk->assigned[i];
+        struct vs_list_record *record = &column->records[assigned->list];
+        float radius = sqrtf(assigned->distance) * 1.0001F;
+        record->radius = radius > record->radius ? radius : record->radius;
+        set->list_of[set->count++] = assigned->list;
+        if (column->second_assignment && assigned->second != VS_ASSIGN_NO_LIST) {
+            set->seconds[set->second_count] =
+                (struct vs_build_second){assigned->second, assigned->list, record->slot_count};
+            memcpy(set->second_codes + set->second_count++ * code_bytes,
+                   chunk->codes + i * code_bytes, code_bytes);
+            column->second_counts[assigned->second]++;
+        }
+        record->slot_count++;
+    }
+    column->encoded += chunk->count;
+}
+
+enum vs_status vs_build_chunk_end(struct vs_build *build,
+                                  struct vs_build_column *column,
+                                  uint64_t end_row,
+                                  struct vs_error *err)
+{
+    size_t slices = (column->chunk.count + VS_BUILD_SLICE - 1) / VS_BUILD_SLICE;
+    struct vs_drift drift = {.count = 0};
+    for (size_t s = 0; s < slices; s++) {
+        vs_drift_merge(&drift, &column->drifts[s]);
+        memset(&column->drifts[s], 0, sizeof column->drifts[s]);
+    }
+    vs_drift_merge(&column->drift, &drift);
+    if (build->log != NULL && end_row > 0) {
+        VS_TRY(vs_build_log_put(build, column, end_row, &drift, err));
+    }
+    count_chunk(column);
+    if (build->only_part) {
+        return VS_OK;
+    }
+    if (column->spill != NULL) {
+        VS_TRY(vs_build_spill_write(build, column, err));
+    }
+    return vs_measure_chunk(build, column, &column->chunk, err);
+}
+
+void vs_build_chunk_free(const struct vs_env *env, struct vs_build_column *column)
+{
+    vs_free_aligned(env, column->kept);
+    vs_free(env, column->kept_rows);
+    vs_free(env, column->present);
+    vs_free(env, column->chunk.assigned);
+    vs_free(env, column->drifts);
+    column->kept = NULL;
+    column->kept_rows = column->present = NULL;
+    column->drifts = NULL;
+    column->chunk = (struct vs_build_chunk){.count = 0};
 }
 
 void vs_build_column_clear(struct vs_build *build, struct vs_build_column *column)
@@ -295,15 +302,18 @@ void vs_build_column_clear(struct vs_build *build, struct vs_build_column *colum
     vs_free(env, column->row_crcs);
     vs_free_aligned(env, column->sample);
     vs_free(env, column->sample_rows);
-    vs_free(env, column->list_of);
-    vs_free(env, column->distances);
-    vs_free_aligned(env, column->codes);
-    vs_free_aligned(env, column->rows);
-    vs_free_aligned(env, column->facts);
+    vs_free(env, column->spare);
+    vs_build_chunk_free(env, column);
+    vs_build_set_clear(env, &column->set);
     vs_free(env, column->records);
-    vs_free(env, column->first_block);
-    vs_free_aligned(env, column->sections);
-    vs_free_aligned(env, column->pq_columns);
+    vs_free(env, column->second_counts);
+    vs_free_aligned(env, column->facts);
+    vs_list_layout_clear(env, &column->layout);
+    if (column->spill != NULL) {
+        vs_build_spill_close(column->spill); // the sections are a map of its
+    } else {
+        vs_free_aligned(env, (void *)(uintptr_t)column->sections);
+    }
     vs_measure_clear(env, &column->measure);
     if (column->trained.env != NULL) {
         vs_codebook_clear(&column->trained);

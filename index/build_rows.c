@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Passes over the rows: values into attrs, payload and ids; f32 vectors into their blob; samples
- * for training; vectors on to the encoder.
+ * Passes over the rows: values into attrs, payload and ids; vectors into their blob; samples for
+ * training; vectors on to the encoder. While one batch is worked on, the pool reads the next.
  */
 #include "index/build_internal.h"
-#include "vecstore/base/crc32c.h"
+#include "index/build_replay.h"
+#include "vecstore/base/pool.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #define PAYLOAD_AVERAGE_BYTES 64 // text columns of longer values go to the payload
 
@@ -59,7 +61,9 @@ static bool is_long(const struct vs_column *column)
 }
 
 // Decides by the first batch where each field goes, and makes what the passes fill.
-static enum vs_status place_fields(struct vs_build *build, struct vs_error *err)
+static enum vs_status place_fields(struct vs_build *build,
+                                   const struct vs_batch *batch,
+                                   struct vs_error *err)
 {
     const struct vs_index_build_params *params = build->params;
     for (size_t f = 0; f < params->field_count; f++) {
@@ -73,7 +77,7 @@ static enum vs_status place_fields(struct vs_build *build, struct vs_error *err)
             build->places[f] = VS_PLACE_VECTORS;
         } else if (f != params->id_field &&
                    (kind == VS_KIND_STRING || kind == VS_KIND_BINARY || kind == VS_KIND_LIST) &&
-                   is_long(&build->batch.columns[f])) {
+                   is_long(&batch->columns[f])) {
             build->places[f] = VS_PLACE_PAYLOAD;
             build->payload_fields[build->payload_field_count++] = *field;
         }
@@ -121,141 +125,92 @@ static enum vs_status check_vector(const struct vs_build_column *column,
     return VS_OK;
 }
 
-// Copies the vectors that are present into the chunk, prepared.
-static enum vs_status fill_chunk(struct vs_build *build,
-                                 const struct vs_build_column *column,
-                                 uint64_t first_row,
-                                 struct vs_error *err)
+enum vs_status vs_build_take_vector(const struct vs_build_column *column,
+                                    const struct vs_column *values,
+                                    size_t at,
+                                    uint64_t row,
+                                    float *vector_out,
+                                    struct vs_error *err)
 {
-    const struct vs_column *values = &build->batch.columns[column->spec->field];
-    const struct vs_kernels *kernels = vs_kernels_get();
-    struct vs_build_chunk *chunk = &build->chunk;
-    size_t dim = column->spec->dim;
-    chunk->count = 0;
-    for (size_t i = 0; i < build->batch.row_count; i++) {
-        size_t count = 0;
-        const float *vector = vs_column_get_floats(values, i, &count);
-        if (count == 0) {
-            continue;
-        }
-        VS_TRY(check_vector(column, values, i, first_row + i, count, err));
-        float *copy = chunk->vectors + chunk->count * dim;
-        memcpy(copy, vector, dim * sizeof(float));
-        if (!vs_build_prepare(kernels, column->spec->metric, copy, dim)) {
-            return vs_fail(err, VS_INVALID,
-                           "row %" PRIu64
-                           ": the vector in column '%.*s' is not finite, too long, or of length "
-                           "zero with cosine; mend the row and build again",
-                           first_row + i, VS_STR_ARG(column->field->name));
-        }
-        chunk->rows[chunk->count++] = (uint32_t)(first_row + i);
+    size_t count = 0;
+    const float *vector = vs_column_get_floats(values, at, &count);
+    VS_TRY(check_vector(column, values, at, row, count, err));
+    memcpy(vector_out, vector, count * sizeof(float));
+    if (!vs_build_prepare(vs_kernels_get(), column->spec->metric, vector_out, count)) {
+        return vs_fail(err, VS_INVALID,
+                       "row %" PRIu64
+                       ": the vector in column '%.*s' is not finite, too long, or of length "
+                       "zero with cosine; mend the row and build again",
+                       row, VS_STR_ARG(column->field->name));
     }
     return VS_OK;
 }
 
-// Uniform sample of the vectors in order of arrival (reservoir sampling).
-static void sample_chunk(const struct vs_build *build, struct vs_build_column *column)
+// Where the next vector goes in the sample (uniform reservoir sampling in order of arrival); NULL:
+// nowhere.
+static float *sample_place(struct vs_build_column *column, uint32_t row)
 {
+    uint64_t at = column->sample_count;
+    if (column->sample_count < column->sample_room) {
+        column->sample_count++;
+    } else if (column->sample_room > 0) {
+        at = vs_build_random(&column->random) % (column->vector_count + 1);
+    }
+    if (at >= column->sample_room) {
+        return NULL;
+    }
+    column->sample_rows[at] = row;
+    return column->sample + at * column->spec->dim;
+}
+
+// Counts and checks the vectors of a batch, samples them, and keeps them where that was decided.
+static enum vs_status sample_batch(struct vs_build_column *column,
+                                   const struct vs_batch *batch,
+                                   uint64_t first_row,
+                                   struct vs_error *err)
+{
+    const struct vs_column *values = &batch->columns[column->spec->field];
     size_t dim = column->spec->dim;
-    for (size_t i = 0; i < build->chunk.count; i++) {
-        uint64_t seen = column->vector_count + i, at = column->sample_count;
-        if (column->sample_count < column->sample_room) {
-            column->sample_count++;
-        } else {
-            at = vs_build_random(&column->random) % (seen + 1);
+    for (size_t i = 0; i < batch->row_count; i++) {
+        size_t count = 0;
+        (void)vs_column_get_floats(values, i, &count);
+        if (count == 0) {
+            continue;
         }
-        if (at < column->sample_room) {
-            memcpy(column->sample + at * dim, build->chunk.vectors + i * dim, dim * sizeof(float));
-            column->sample_rows[at] = build->chunk.rows[i];
+        uint64_t row = first_row + i;
+        float *place = sample_place(column, (uint32_t)row);
+        float *vector = place != NULL ? place : column->spare;
+        if (column->kept != NULL) {
+            vector = column->kept + column->vector_count * dim;
+            column->kept_rows[column->vector_count] = (uint32_t)row;
         }
-    }
-    column->vector_count += build->chunk.count;
-}
-
-// Writes the raw vectors of the batch, zeros where there is none, and notes presence and checksums.
-static enum vs_status write_vectors(struct vs_build *build,
-                                    struct vs_build_column *column,
-                                    uint64_t first_row,
-                                    struct vs_error *err)
-{
-    const struct vs_column *values = &build->batch.columns[column->spec->field];
-    size_t dim = column->spec->dim, bytes = dim * sizeof(float);
-    float *raw = build->chunk.vectors;
-    for (size_t i = 0; i < build->batch.row_count; i++) {
-        size_t count = 0, row = (size_t)first_row + i;
-        const float *vector = vs_column_get_floats(values, i, &count);
-        if (count == dim) {
-            memcpy(raw + i * dim, vector, bytes);
-            column->presence[row / 64] |= (uint64_t)1 << (row % 64);
-        } else {
-            memset(raw + i * dim, 0, bytes);
+        VS_TRY(vs_build_take_vector(column, values, i, row, vector, err));
+        if (place != NULL && place != vector) {
+            memcpy(place, vector, dim * sizeof(float));
         }
-        column->row_crcs[row] = vs_crc32c(0, raw + i * dim, bytes);
+        column->vector_count++;
     }
-    return vs_index_blob_write(&build->writer, raw, build->batch.row_count * bytes, err);
-}
-
-static enum vs_status begin_vectors(struct vs_build *build,
-                                    struct vs_build_column *column,
-                                    struct vs_error *err)
-{
-    struct vs_vectors_layout layout;
-    if (!vs_vectors_layout(build->row_count, column->spec->dim, &layout)) {
-        return vs_fail(err, VS_LIMIT, "column '%.*s': too many rows or dimensions",
-                       VS_STR_ARG(column->field->name));
-    }
-    column->presence = vs_alloc_zeroed(build->env, (size_t)(build->row_count / 512 + 1) * 8,
-                                       sizeof(uint64_t)); // a multiple of 64 bytes
-    column->row_crcs = vs_alloc_zeroed(build->env, (size_t)build->row_count, sizeof(uint32_t));
-    if (column->presence == NULL || column->row_crcs == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "out of memory for the vector tables");
-    }
-    uint8_t bytes[VS_SECTION_HEADER_SIZE];
-    struct vs_section_header header = {.length = layout.length,
-                                       .values = {(uint32_t)build->row_count, column->spec->dim}};
-    vs_section_header_encode(VS_SECTION_VECTORS, &header, bytes);
-    VS_TRY(vs_index_blob_begin(&build->writer, VS_BLOB_VECTORS, 0, column->field->id, err));
-    return vs_index_blob_write(&build->writer, bytes, sizeof bytes, err);
-}
-
-static enum vs_status end_vectors(struct vs_build *build,
-                                  struct vs_build_column *column,
-                                  struct vs_error *err)
-{
-    static const uint8_t zeros[64] = {0};
-    struct vs_vectors_layout layout;
-    vs_vectors_layout(build->row_count, column->spec->dim, &layout); // checked at the beginning
-    uint64_t end = VS_SECTION_HEADER_SIZE + build->row_count * column->spec->dim * sizeof(float);
-    size_t presence_bytes = (size_t)(layout.row_crcs - layout.presence),
-           crc_bytes = (size_t)build->row_count * 4;
-    uint32_t crc =
-        vs_crc32c(vs_crc32c(0, column->presence, presence_bytes), column->row_crcs, crc_bytes);
-    VS_TRY(vs_index_blob_write(&build->writer, zeros, (size_t)(layout.presence - end), err));
-    VS_TRY(vs_index_blob_write(&build->writer, column->presence, presence_bytes, err));
-    VS_TRY(vs_index_blob_write(&build->writer, column->row_crcs, crc_bytes, err));
-    VS_TRY(vs_index_blob_write(&build->writer, &crc, 4, err));
-    VS_TRY(vs_index_blob_end(&build->writer, err));
-    vs_free(build->env, column->presence);
-    vs_free(build->env, column->row_crcs);
-    column->presence = NULL;
-    column->row_crcs = NULL;
     return VS_OK;
 }
 
 // ---- values of a batch ----
 
-static enum vs_status keep_attrs(struct vs_build *build, struct vs_error *err)
+static enum vs_status keep_attrs(struct vs_build *build,
+                                 const struct vs_batch *batch,
+                                 struct vs_error *err)
 {
     for (size_t f = 0; f < build->params->field_count; f++) {
         if (build->stored[f] && build->places[f] == VS_PLACE_ATTRS) {
-            VS_TRY(vs_column_append_rows(&build->attrs[f], &build->batch.columns[f], 0,
-                                         build->batch.row_count, err));
+            VS_TRY(vs_column_append_rows(&build->attrs[f], &batch->columns[f], 0, batch->row_count,
+                                         err));
         }
     }
     return VS_OK;
 }
 
-static enum vs_status keep_payload(struct vs_build *build, struct vs_error *err)
+static enum vs_status keep_payload(struct vs_build *build,
+                                   const struct vs_batch *batch,
+                                   struct vs_error *err)
 {
     if (!build->has_payload) {
         return VS_OK;
@@ -264,11 +219,11 @@ static enum vs_status keep_payload(struct vs_build *build, struct vs_error *err)
     size_t p = 0;
     for (size_t f = 0; f < build->params->field_count; f++) {
         if (build->places[f] == VS_PLACE_PAYLOAD) {
-            VS_TRY(vs_column_append_rows(&build->payload_batch.columns[p++],
-                                         &build->batch.columns[f], 0, build->batch.row_count, err));
+            VS_TRY(vs_column_append_rows(&build->payload_batch.columns[p++], &batch->columns[f], 0,
+                                         batch->row_count, err));
         }
     }
-    build->payload_batch.row_count = build->batch.row_count;
+    build->payload_batch.row_count = batch->row_count;
     return vs_payload_writer_add(build->payload_writer, &build->payload_batch, &build->payload,
                                  err);
 }
@@ -330,48 +285,144 @@ enum vs_status vs_build_put_attrs(struct vs_build *build,
 
 // ---- passes ----
 
-static enum vs_status encode_columns(struct vs_build *build,
-                                     uint64_t first_row,
-                                     struct vs_error *err)
+// What the pool does with one batch, beside reading the next.
+enum work { WORK_READ, WORK_ATTRS, WORK_PAYLOAD, WORK_VECTORS };
+
+struct step {
+    struct vs_build *build;
+    unsigned pass;
+    size_t vector_column;
+    const struct vs_batch *batch;
+    struct vs_batch *next;
+    uint64_t first_row;
+    enum work fixed[4];
+    size_t fixed_count;
+    size_t column_count; // sampled ones
+};
+
+// All rows that come next, up to a batch; 0: the end.
+static enum vs_status read_batch(struct vs_build *build,
+                                 struct vs_batch *batch,
+                                 uint64_t first_row,
+                                 struct vs_error *err)
 {
-    for (size_t c = 0; c < build->params->column_count; c++) {
-        struct vs_build_column *column = &build->columns[c];
+    vs_batch_reset(batch);
+    size_t rows = vs_build_log_rows(build, first_row, build->batch_rows);
+    VS_TRY(build->source->next(build->source->ctx, rows, batch, err));
+    return batch->row_count <= build->batch_rows
+               ? VS_OK
+               : vs_fail(err, VS_INTERNAL, "a source of rows gave more rows than it was asked for");
+}
+
+static enum vs_status encode_task(const struct step *step, size_t task, struct vs_error *err)
+{
+    for (size_t c = 0; c < step->build->params->column_count; c++) {
+        struct vs_build_column *column = &step->build->columns[c];
+        size_t slices =
+            column->has_lists ? (column->chunk.count + VS_BUILD_SLICE - 1) / VS_BUILD_SLICE : 0;
+        if (task < slices) {
+            return vs_build_encode_slice(step->build, column, step->batch, step->first_row, task,
+                                         err);
+        }
+        task -= slices;
+    }
+    return VS_OK;
+}
+
+static enum vs_status run_task(void *ctx, size_t task, struct vs_error *err)
+{
+    const struct step *step = ctx;
+    struct vs_build *build = step->build;
+    if (task >= step->fixed_count + step->column_count) {
+        return encode_task(step, task - step->fixed_count - step->column_count, err);
+    }
+    if (task >= step->fixed_count) {
+        struct vs_build_column *column = &build->columns[task - step->fixed_count];
+        return sample_batch(column, step->batch, step->first_row, err);
+    }
+    switch (step->fixed[task]) {
+    case WORK_READ:
+        return read_batch(build, step->next, step->first_row + step->batch->row_count, err);
+    case WORK_ATTRS:
+        return keep_attrs(build, step->batch, err);
+    case WORK_VECTORS:
+        return vs_build_vectors_write(build, &build->columns[step->vector_column], step->batch,
+                                      step->first_row, err);
+    case WORK_PAYLOAD:
+        VS_TRY(keep_payload(build, step->batch, err));
+        return build->is_large ? flush_payload(build, err) : VS_OK; // else written at the end
+    }
+    return VS_OK;
+}
+
+static enum vs_status begin_chunks(const struct step *step,
+                                   size_t *slices_out,
+                                   struct vs_error *err)
+{
+    size_t slices = 0;
+    for (size_t c = 0; c < step->build->params->column_count; c++) {
+        struct vs_build_column *column = &step->build->columns[c];
         if (column->has_lists) {
-            VS_TRY(fill_chunk(build, column, first_row, err));
-            VS_TRY(vs_build_encode_chunk(build, column, &build->chunk, err));
-            VS_TRY(vs_measure_chunk(build, column, &build->chunk, err));
+            VS_TRY(vs_build_chunk_begin(step->build, column, step->batch, step->first_row, err));
+            slices += (column->chunk.count + VS_BUILD_SLICE - 1) / VS_BUILD_SLICE;
+        }
+    }
+    *slices_out = slices;
+    return VS_OK;
+}
+
+// Everything that is to be done with one batch; the next one is read meanwhile.
+static enum vs_status run_step(struct step *step, struct vs_error *err)
+{
+    struct vs_build *build = step->build;
+    size_t slices = 0;
+    bool sample = (step->pass & VS_PASS_SAMPLE) != 0, encode = (step->pass & VS_PASS_ENCODE) != 0;
+    step->fixed[0] = WORK_READ;
+    step->fixed_count = 1;
+    if ((step->pass & VS_PASS_PAYLOAD) != 0 && build->has_payload) {
+        step->fixed[step->fixed_count++] = WORK_PAYLOAD;
+    }
+    if ((step->pass & VS_PASS_VECTORS) != 0) {
+        step->fixed[step->fixed_count++] = WORK_VECTORS;
+    }
+    if ((step->pass & VS_PASS_ROWS) != 0) {
+        step->fixed[step->fixed_count++] = WORK_ATTRS;
+    }
+    step->column_count = sample ? build->params->column_count : 0;
+    if (encode) {
+        VS_TRY(begin_chunks(step, &slices, err));
+    }
+    int64_t start = vs_monotonic_ns(build->env);
+    VS_TRY(vs_pool_run(build->env, build->thread_count,
+                       step->fixed_count + step->column_count + slices, run_task, step, err));
+    build->encode_ns += encode ? vs_monotonic_ns(build->env) - start : 0;
+    for (size_t c = 0; c < build->params->column_count && encode; c++) {
+        if (build->columns[c].has_lists) {
+            VS_TRY(vs_build_chunk_end(build, &build->columns[c],
+                                      step->first_row + step->batch->row_count, err));
         }
     }
     return VS_OK;
 }
 
-static enum vs_status handle_batch(struct vs_build *build,
-                                   unsigned pass,
-                                   size_t vector_column,
-                                   uint64_t first_row,
-                                   struct vs_error *err)
+static enum vs_status check_count(const struct vs_build *build, uint64_t rows, struct vs_error *err)
+{
+    if (rows > build->row_count) {
+        return vs_fail(err, VS_INVALID,
+                       "the data files have more rows than the %" PRIu64 " that the table says",
+                       build->row_count);
+    }
+    return VS_OK;
+}
+
+// Opens what can be opened only when the first batch has shown where fields go.
+static enum vs_status begin_pass(struct vs_build *build, unsigned pass, struct vs_error *err)
 {
     if ((pass & VS_PASS_ROWS) != 0) {
-        if (first_row == 0) {
-            VS_TRY(place_fields(build, err));
-        }
-        VS_TRY(keep_attrs(build, err));
-        for (size_t c = 0; c < build->params->column_count; c++) {
-            VS_TRY(fill_chunk(build, &build->columns[c], first_row, err));
-            sample_chunk(build, &build->columns[c]);
-        }
-        if (!build->is_large) {
-            VS_TRY(keep_payload(build, err));
-        }
+        VS_TRY(place_fields(build, &build->batches[0], err));
     }
-    if ((pass & VS_PASS_VECTORS) != 0) {
-        VS_TRY(write_vectors(build, &build->columns[vector_column], first_row, err));
-    }
-    if ((pass & VS_PASS_PAYLOAD) != 0) {
-        VS_TRY(keep_payload(build, err));
-        VS_TRY(flush_payload(build, err));
-    }
-    return (pass & VS_PASS_ENCODE) != 0 ? encode_columns(build, first_row, err) : VS_OK;
+    bool open = (pass & VS_PASS_PAYLOAD) != 0 && build->has_payload && build->is_large;
+    return open ? vs_index_blob_begin(&build->writer, VS_BLOB_PAYLOAD, 0, -1, err) : VS_OK;
 }
 
 static enum vs_status read_all(struct vs_build *build,
@@ -380,25 +431,21 @@ static enum vs_status read_all(struct vs_build *build,
                                struct vs_error *err)
 {
     const char *phase = (pass & VS_PASS_ENCODE) != 0 ? "encoding" : "reading";
+    VS_TRY(read_batch(build, &build->batches[0], 0, err));
+    VS_TRY(begin_pass(build, pass, err));
     uint64_t row = 0;
-    for (;;) {
+    for (size_t turn = 0; build->batches[turn & 1].row_count > 0; turn++) {
+        struct vs_batch *batch = &build->batches[turn & 1];
+        struct step step = {.build = build,
+                            .pass = pass,
+                            .vector_column = vector_column,
+                            .batch = batch,
+                            .next = &build->batches[~turn & 1],
+                            .first_row = row};
         VS_TRY(vs_op_check(build->env, build->params->op, err));
-        vs_batch_reset(&build->batch);
-        VS_TRY(build->source->next(build->source->ctx, build->batch_rows, &build->batch, err));
-        size_t count = build->batch.row_count;
-        if (count == 0 && row > 0) {
-            break;
-        }
-        if (count > build->batch_rows || row + count > build->row_count) {
-            return vs_fail(err, VS_INVALID,
-                           "the data files have more rows than the %" PRIu64 " that the table says",
-                           build->row_count);
-        }
-        VS_TRY(handle_batch(build, pass, vector_column, row, err));
-        if (count == 0) {
-            break;
-        }
-        row += count;
+        VS_TRY(check_count(build, row + batch->row_count, err));
+        VS_TRY(run_step(&step, err));
+        row += batch->row_count;
         vs_op_progress(build->params->op, phase, row, build->row_count, "rows");
     }
     if (row != build->row_count) {
@@ -414,27 +461,60 @@ enum vs_status vs_build_run_pass(struct vs_build *build,
                                  size_t vector_column,
                                  struct vs_error *err)
 {
-    if ((pass & VS_PASS_ROWS) == 0) {
+    if ((pass & (VS_PASS_ROWS | VS_PASS_SAMPLE)) == 0) {
         VS_TRY(build->source->rewind(build->source->ctx, err));
     }
-    bool payload = (pass & VS_PASS_PAYLOAD) != 0;
     if ((pass & VS_PASS_VECTORS) != 0) {
-        VS_TRY(begin_vectors(build, &build->columns[vector_column], err));
-    }
-    if (payload) {
-        VS_TRY(vs_index_blob_begin(&build->writer, VS_BLOB_PAYLOAD, 0, -1, err));
+        VS_TRY(vs_build_vectors_begin(build, &build->columns[vector_column], err));
     }
     VS_TRY(read_all(build, pass, vector_column, err));
-    if (payload) {
+    bool payload = (pass & VS_PASS_PAYLOAD) != 0 && build->has_payload;
+    if (payload && build->is_large) {
         VS_TRY(end_payload(build, err));
+        build->payload_done = true;
     }
     if ((pass & VS_PASS_VECTORS) != 0) {
-        VS_TRY(end_vectors(build, &build->columns[vector_column], err));
+        VS_TRY(vs_build_vectors_end(build, &build->columns[vector_column], err));
     }
-    if ((pass & VS_PASS_ROWS) != 0 && !build->is_large &&
-        build->has_payload) { // was kept in memory
+    if (payload && !build->is_large) { // was kept in memory
         VS_TRY(vs_index_blob_begin(&build->writer, VS_BLOB_PAYLOAD, 0, -1, err));
         VS_TRY(end_payload(build, err));
+    }
+    return VS_OK;
+}
+
+struct kept_task {
+    struct vs_build *build;
+    struct vs_build_column *column;
+};
+
+static enum vs_status encode_kept_slice(void *ctx, size_t slice, struct vs_error *err)
+{
+    const struct kept_task *task = ctx;
+    return vs_build_encode_slice(task->build, task->column, NULL, 0, slice, err);
+}
+
+enum vs_status vs_build_encode_kept(struct vs_build *build,
+                                    struct vs_build_column *column,
+                                    struct vs_error *err)
+{
+    struct kept_task task = {build, column};
+    while (column->encoded < column->vector_count) {
+        size_t left = (size_t)column->vector_count - column->encoded;
+        size_t count = left < build->batch_rows ? left : build->batch_rows;
+        const uint32_t *rows = column->kept_rows + column->encoded;
+        count = vs_build_log_cut(build, rows, count); // within one data file
+        uint64_t end = count < left ? rows[count] : build->row_count;
+        VS_TRY(vs_op_check(build->env, build->params->op, err));
+        VS_TRY(vs_build_chunk_room(build, column, count, err));
+        int64_t start = vs_monotonic_ns(build->env);
+        VS_TRY(vs_pool_run(build->env, build->thread_count,
+                           (count + VS_BUILD_SLICE - 1) / VS_BUILD_SLICE, encode_kept_slice, &task,
+                           err));
+        build->encode_ns += vs_monotonic_ns(build->env) - start;
+        VS_TRY(vs_build_chunk_end(build, column, end, err));
+        vs_op_progress(build->params->op, "encoding", column->encoded, column->vector_count,
+                       "vectors");
     }
     return VS_OK;
 }
@@ -452,8 +532,8 @@ void vs_build_rows_clear(struct vs_build *build)
         vs_payload_writer_free(build->payload_writer);
     }
     vs_buf_clear(&build->payload);
-    vs_batch_clear(&build->batch);
+    vs_batch_clear(&build->batches[0]);
+    vs_batch_clear(&build->batches[1]);
     vs_batch_clear(&build->payload_batch);
-    vs_free_aligned(build->env, build->chunk.vectors);
-    vs_free(build->env, build->chunk.rows);
+    vs_free_aligned(build->env, build->raw);
 }

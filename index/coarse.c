@@ -2,51 +2,69 @@
 #include "index/lists.h"
 #include "index/topk.h"
 
-// Below this many lists one pass over all centroids is faster than choosing super-clusters first
-// (bench/bench_search.c).
-#define FLAT_LISTS 1024
-// Super-clusters are opened until they hold this many times the wanted lists; measured: no list of
-// the true best is lost at 0.95.
-#define OPEN_FACTOR 8
+#include <math.h>
+
+// Below this many lists one pass over all int8 centroids is faster than looking at codes first.
+#define FLAT_LISTS 512
+// From codes, this many times the wanted lists go on to int8; measured: nothing is lost by it.
+#define SHORTLIST_FACTOR 1.25
+#define SHORTLIST_MORE 48
+// Where nothing else was measured, beyond this many lists only those of the nearest super-clusters
+// are looked at.
+#define OPEN_LISTS 32768
+#define RUN_PIECE 256 // lists between two looks at the threshold
 
 size_t vs_coarse_bytes(const struct vs_codebook *codebook)
 {
-    size_t lists = codebook->list_count;
-    size_t most = codebook->super_count > lists ? codebook->super_count : lists;
-    return VS_SCRATCH_ROUND(codebook->proj_dim, 1) + 5 * VS_SCRATCH_ROUND(most, 4);
+    size_t lists = codebook->list_count, m = codebook->m;
+    size_t most = (codebook->super_count > lists ? codebook->super_count : lists) + RUN_PIECE + 64;
+    size_t dots = most > codebook->proj_dim ? most : codebook->proj_dim;
+    return VS_SCRATCH_ROUND(codebook->dim, 1) + VS_SCRATCH_ROUND(codebook->proj_dim, 1) +
+           VS_SCRATCH_ROUND(dots, 4) + 4 * VS_SCRATCH_ROUND(most, 4) + VS_SCRATCH_ROUND(16 * m, 4) +
+           VS_SCRATCH_ROUND(16 * m, 1);
 }
 
 void vs_coarse_init(struct vs_coarse *coarse,
                     const struct vs_codebook *codebook,
                     struct vs_scratch_block *block)
 {
-    size_t lists = codebook->list_count;
-    size_t most = codebook->super_count > lists ? codebook->super_count : lists;
+    size_t lists = codebook->list_count, m = codebook->m;
+    size_t most = (codebook->super_count > lists ? codebook->super_count : lists) + RUN_PIECE + 64;
+    size_t dots = most > codebook->proj_dim ? most : codebook->proj_dim;
     coarse->kernels = vs_kernels_get();
+    coarse->q8 = vs_scratch_take(block, codebook->dim, 1);
     coarse->y8 = vs_scratch_take(block, codebook->proj_dim, 1);
-    coarse->dots = vs_scratch_take(block, most, 4);
+    coarse->dots = vs_scratch_take(block, dots, 4);
     coarse->keys = vs_scratch_take(block, most, 4);
     coarse->ids = vs_scratch_take(block, most, 4);
     coarse->spare_keys = vs_scratch_take(block, most, 4);
     coarse->spare_ids = vs_scratch_take(block, most, 4);
+    coarse->values = vs_scratch_take(block, 16 * m, 4);
+    coarse->table = vs_scratch_take(block, 16 * m, 1);
 }
 
-void vs_coarse_project(const struct vs_codebook *codebook,
+void vs_coarse_project(struct vs_coarse *coarse,
+                       const struct vs_codebook *codebook,
                        const float *vector,
                        float *y,
                        float *y_lists)
 {
-    vs_codebook_project(codebook, vector, y_lists);
-    memcpy(y, y_lists, codebook->proj_dim * sizeof(float));
-    if (codebook->metric == VS_METRIC_L2) {
-        return;
-    }
-    for (size_t i = 0; i < codebook->proj_dim; i++) {
-        y[i] -= codebook->projection_bias[i];
-    }
+    size_t proj_dim = codebook->proj_dim;
+    coarse->scored = coarse->coded = 0;
+    coarse->q_scale = vs_quantize_i8(vector, codebook->dim, coarse->q8);
+    vs_codebook_project_i8(codebook, coarse->q8, coarse->q_scale, coarse->dots, y);
     if (codebook->metric == VS_METRIC_IP) { // ranked by inner product, so the mean plays no part
-        memcpy(y_lists, y, codebook->proj_dim * sizeof(float));
+        memcpy(y_lists, y, proj_dim * sizeof(float));
+    } else {
+        for (size_t i = 0; i < proj_dim; i++) {
+            y_lists[i] = y[i] + codebook->projection_bias[i];
+        }
     }
+    if (codebook->metric == VS_METRIC_L2) {
+        memcpy(y, y_lists, proj_dim * sizeof(float));
+    }
+    coarse->y_scale = vs_quantize_i8(y_lists, proj_dim, coarse->y8);
+    vs_pq_table(codebook, y, coarse->values, coarse->table);
 }
 
 // keys[i] for rows of a centroid table: 2 <y, c> - <c, c>, or <y, c> for inner product.
@@ -59,18 +77,34 @@ struct centroid_rows {
 
 static void score_rows(struct vs_coarse *coarse,
                        const struct centroid_rows *rows,
-                       float query_scale,
                        size_t first,
                        size_t count,
                        uint32_t *keys)
 {
+    coarse->scored += count;
     coarse->kernels->dot_i8(coarse->y8, rows->values + first * rows->dim, rows->dim, rows->dim,
                             count, coarse->dots);
     const float *scales = rows->scales + first, *norms = rows->norms + first;
-    float weight = rows->inner_product ? 0.0F : 1.0F;
+    float weight = rows->inner_product ? 0.0F : 1.0F, factor = 2.0F * coarse->y_scale;
     for (size_t i = 0; i < count; i++) {
-        keys[i] = vs_topk_key((float)coarse->dots[i] * (2.0F * query_scale * scales[i]) -
-                              weight * norms[i]);
+        keys[i] = vs_topk_key((float)coarse->dots[i] * (factor * scales[i]) - weight * norms[i]);
+    }
+}
+
+// The same for rows named by ids.
+static void score_some(struct vs_coarse *coarse,
+                       const struct centroid_rows *rows,
+                       const uint32_t *ids,
+                       size_t count,
+                       uint32_t *keys)
+{
+    coarse->scored += count;
+    coarse->kernels->dot_i8_rows(coarse->y8, rows->values, rows->dim, rows->dim, ids, count,
+                                 coarse->dots);
+    float weight = rows->inner_product ? 0.0F : 1.0F, factor = 2.0F * coarse->y_scale;
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = vs_topk_key((float)coarse->dots[i] * (factor * rows->scales[ids[i]]) -
+                              weight * rows->norms[ids[i]]);
     }
 }
 
@@ -81,57 +115,122 @@ static struct centroid_rows list_rows(const struct vs_codebook *codebook)
                                   codebook->metric == VS_METRIC_IP};
 }
 
-// Scores the lists of the best super-clusters, at least `enough` lists; returns how many keys and
-// ids were written.
-static size_t score_best_supers(struct vs_coarse *coarse,
-                                const struct vs_codebook *codebook,
-                                float query_scale,
-                                size_t enough)
+static void number_from(uint32_t first, size_t count, uint32_t *ids)
+{
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = first + (uint32_t)i;
+    }
+}
+
+// The nearest super-clusters that hold `enough` lists together, as runs of blocks of lanes in
+// ascending order: first blocks in spare_keys, ends in spare_ids; returns how many runs.
+static size_t choose_runs(struct vs_coarse *coarse,
+                          const struct vs_codebook *codebook,
+                          size_t enough,
+                          size_t lanes)
 {
     struct centroid_rows supers = {codebook->super_i8, codebook->super_scale, codebook->super_norm,
                                    codebook->proj_dim, codebook->metric == VS_METRIC_IP};
-    size_t super_count = codebook->super_count;
-    uint32_t *super_keys = coarse->spare_keys, *super_ids = coarse->spare_ids;
-    score_rows(coarse, &supers, query_scale, 0, super_count, super_keys);
-    for (size_t s = 0; s < super_count; s++) {
-        super_ids[s] = (uint32_t)s;
+    size_t count = codebook->super_count, lists = 0, open = 0, runs = 0;
+    uint32_t *firsts = coarse->spare_keys, *ends = coarse->spare_ids;
+    score_rows(coarse, &supers, 0, count, coarse->keys);
+    number_from(0, count, coarse->ids);
+    vs_topk_sort(coarse->keys, coarse->ids, firsts, ends, count);
+    while (open < count && lists < enough) {
+        uint32_t super = coarse->ids[open++];
+        lists += codebook->super_first[super + 1] - codebook->super_first[super];
     }
-    vs_topk_sort(super_keys, super_ids, coarse->keys, coarse->ids, super_count);
-    struct centroid_rows lists = list_rows(codebook);
-    size_t count = 0;
-    for (size_t i = 0; i < super_count && count < enough; i++) {
-        uint32_t first = codebook->super_first[super_ids[i]],
-                 end = codebook->super_first[super_ids[i] + 1];
-        score_rows(coarse, &lists, query_scale, first, end - first, coarse->keys + count);
-        for (uint32_t l = first; l < end; l++) {
-            coarse->ids[count++] = l;
+    for (size_t i = 0; i < open; i++) { // ids are below 2^20: ~id descending is id ascending
+        coarse->keys[i] = ~coarse->ids[i];
+    }
+    vs_topk_sort(coarse->keys, coarse->ids, firsts, ends, open);
+    for (size_t i = 0; i < open; i++) {
+        uint32_t first = codebook->super_first[coarse->ids[i]] / (uint32_t)lanes,
+                 end = (codebook->super_first[coarse->ids[i] + 1] + (uint32_t)lanes - 1) /
+                       (uint32_t)lanes;
+        if (runs > 0 && first <= ends[runs - 1]) {
+            ends[runs - 1] = end > ends[runs - 1] ? end : ends[runs - 1];
+        } else {
+            firsts[runs] = first;
+            ends[runs++] = end;
         }
+    }
+    return runs;
+}
+
+// Offers the lists of one run of blocks by their codes.
+static void scan_run(struct vs_coarse *coarse,
+                     const struct vs_list_layout *layout,
+                     size_t first,
+                     size_t end,
+                     struct vs_reservoir *best)
+{
+    for (size_t at = first; at < end; at += RUN_PIECE) {
+        size_t count = end - at < RUN_PIECE ? end - at : RUN_PIECE;
+        const uint8_t *codes = layout->codes + at * layout->entry_bytes;
+        struct vs_pq4_scan scan = {.codes = codes,
+                                   .count = count,
+                                   .m = layout->m,
+                                   .lut = coarse->table,
+                                   .threshold = best->threshold,
+                                   .ids = layout->slots + at};
+        best->count +=
+            coarse->kernels->pq4_select(&scan, best->keys + best->count, best->ids + best->count);
+        if (best->count > 2 * best->keep) {
+            vs_reservoir_thin(best);
+        }
+    }
+    coarse->coded += end - first;
+}
+
+// Leaves the `keep` best lists by their codes in ids; returns how many.
+static size_t shortlist(struct vs_coarse *coarse, const struct vs_codebook *codebook, size_t keep)
+{
+    size_t lanes = coarse->kernels->pq4_lanes, lists = codebook->list_count, runs = 1;
+    size_t enough = codebook->open_lists > 0 ? codebook->open_lists : OPEN_LISTS;
+    enough = enough > keep * 4 ? enough : keep * 4;
+    if (enough < lists) {
+        runs = choose_runs(coarse, codebook, enough, lanes);
+    } else {
+        coarse->spare_keys[0] = 0;
+        coarse->spare_ids[0] = (uint32_t)((lists + lanes - 1) / lanes);
+    }
+    struct vs_reservoir best;
+    vs_reservoir_init(&best, coarse->keys, coarse->ids, keep, lists);
+    for (size_t i = 0; i < runs; i++) {
+        size_t end = coarse->spare_ids[i] * lanes;
+        scan_run(coarse, codebook->centroid_codes, coarse->spare_keys[i] * lanes,
+                 end < lists ? end : lists, &best);
+    }
+    vs_reservoir_shrink(&best);
+    return best.count;
+}
+
+size_t vs_coarse_rank(struct vs_coarse *coarse, const struct vs_codebook *codebook, size_t want)
+{
+    struct centroid_rows lists = list_rows(codebook);
+    size_t count = codebook->list_count,
+           keep = (size_t)((double)want * SHORTLIST_FACTOR) + SHORTLIST_MORE;
+    if (count <= FLAT_LISTS || keep >= count / 2) {
+        score_rows(coarse, &lists, 0, count, coarse->keys);
+        number_from(0, count, coarse->ids);
+    } else {
+        count = shortlist(coarse, codebook, keep);
+        score_some(coarse, &lists, coarse->ids, count, coarse->keys);
+    }
+    if (want < count) {
+        vs_topk_cut(coarse->keys, coarse->ids, count, want);
+        count = want;
     }
     return count;
 }
 
-size_t vs_coarse_rank(struct vs_coarse *coarse,
-                      const struct vs_codebook *codebook,
-                      const float *y_lists,
-                      size_t want,
-                      bool everything)
+float vs_coarse_gap(const struct vs_codebook *codebook, const float *y_lists, float gap)
 {
-    float query_scale = vs_quantize_i8(y_lists, codebook->proj_dim, coarse->y8);
-    size_t count = codebook->list_count;
-    size_t enough = want * OPEN_FACTOR;
-    if (everything || count <= FLAT_LISTS || enough >= count / 2 || codebook->super_count < 2) {
-        struct centroid_rows lists = list_rows(codebook);
-        score_rows(coarse, &lists, query_scale, 0, count, coarse->keys);
-        for (size_t l = 0; l < count; l++) {
-            coarse->ids[l] = (uint32_t)l;
-        }
-    } else {
-        count = score_best_supers(coarse, codebook, query_scale, enough);
+    if (codebook->metric != VS_METRIC_IP) {
+        return gap;
     }
-    if (!everything && want < count) {
-        vs_topk_cut(coarse->keys, coarse->ids, count, want);
-        count = want;
-    }
-    vs_topk_sort(coarse->keys, coarse->ids, coarse->spare_keys, coarse->spare_ids, count);
-    return count;
+    float norm = 0.0F; // inner products grow with the query
+    vs_kernels_get()->dot_f32(y_lists, y_lists, codebook->proj_dim, 1, &norm);
+    return 2.0F * gap * sqrtf(norm);
 }

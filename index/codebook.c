@@ -4,6 +4,9 @@
 #include "index/codebook.h"
 
 #include "index/codebook_internal.h"
+#include "index/codebook_tiles.h"
+#include "index/list_layout.h"
+#include "index/lists.h"
 #include "simd/kernels.h"
 #include "vecstore/base/checked.h"
 #include "vecstore/base/crypto.h"
@@ -130,6 +133,17 @@ static void clear_derived(struct vs_codebook *codebook)
     vs_free_aligned(env, codebook->super_scale);
     vs_free_aligned(env, codebook->super_norm);
     vs_free_aligned(env, codebook->pq_lanes);
+    vs_free_aligned(env, codebook->projection_i8);
+    vs_free_aligned(env, codebook->projection_scale);
+    vs_codebook_tiles_free(env, codebook->tiles);
+    codebook->tiles = NULL;
+    if (codebook->centroid_codes != NULL) {
+        vs_list_layout_clear(env, codebook->centroid_codes);
+        vs_free(env, codebook->centroid_codes);
+    }
+    codebook->centroid_codes = NULL;
+    codebook->projection_i8 = NULL;
+    codebook->projection_scale = NULL;
     codebook->centroids_i8 = codebook->super_i8 = NULL;
     codebook->centroid_scale = codebook->centroid_norm = NULL;
     codebook->super_scale = codebook->super_norm = codebook->pq_lanes = NULL;
@@ -174,6 +188,49 @@ static void derive_pq_lanes(struct vs_codebook *codebook)
     }
 }
 
+// Half of the sub-quantisers tell near lists from far ones well enough; the rotation makes all
+// Codes and numbers of all lists, as a section of a lists blob.
+static void centroid_section(const struct vs_codebook *codebook, uint8_t *section)
+{
+    size_t m = codebook->m;
+    uint8_t codes[VS_M_MAX], packed[VS_BLOCK_LANES][VS_M_MAX / 2], *block = section;
+    const uint8_t *entries[VS_BLOCK_LANES];
+    for (uint32_t at = 0; at < codebook->list_count; at += VS_BLOCK_LANES, block += 16 * m) {
+        uint32_t left = codebook->list_count - at,
+                 count = left < VS_BLOCK_LANES ? left : VS_BLOCK_LANES;
+        for (uint32_t v = 0; v < count; v++) {
+            vs_codebook_encode_vector(
+                codebook, codebook->centroids + (size_t)(at + v) * codebook->proj_dim, codes);
+            for (size_t s = 0; s < m; s += 2) {
+                packed[v][s / 2] = (uint8_t)(codes[s] | codes[s + 1] << 4);
+            }
+            entries[v] = packed[v];
+        }
+        vs_pq_pack_block(entries, count, m, block);
+    }
+    for (uint32_t list = 0; list < codebook->list_count; list++) {
+        memcpy(block + 4 * (size_t)list, &list, 4);
+    }
+}
+
+static enum vs_status derive_centroid_codes(struct vs_codebook *codebook, struct vs_error *err)
+{
+    const struct vs_env *env = codebook->env;
+    const struct vs_list_record all = {.entry_count = codebook->list_count};
+    uint8_t *section = vs_alloc(env, (size_t)vs_list_bytes(codebook->list_count, codebook->m));
+    codebook->centroid_codes = vs_alloc_zeroed(env, 1, sizeof *codebook->centroid_codes);
+    enum vs_status status =
+        section != NULL && codebook->centroid_codes != NULL
+            ? vs_list_layout_make(env, &all, 1, codebook->m, codebook->centroid_codes, err)
+            : fail_memory(err);
+    if (status == VS_OK) {
+        centroid_section(codebook, section);
+        vs_list_layout_put(codebook->centroid_codes, 0, codebook->list_count, section);
+    }
+    vs_free(env, section);
+    return status;
+}
+
 static enum vs_status derive_model_id(struct vs_codebook *codebook, struct vs_error *err)
 {
     struct vs_buf blob;
@@ -202,7 +259,11 @@ enum vs_status vs_codebook_derive(struct vs_codebook *codebook, struct vs_error 
     codebook->super_scale = alloc_zeroed(env, supers, sizeof(float));
     codebook->super_norm = alloc_zeroed(env, supers, sizeof(float));
     codebook->pq_lanes = alloc_zeroed(env, vs_codebook_pq_len(codebook), sizeof(float));
-    if (codebook->centroids_i8 == NULL || codebook->centroid_scale == NULL ||
+    codebook->projection_stride = ((size_t)codebook->dim + 63) / 64 * 64;
+    codebook->projection_i8 = alloc_zeroed(env, codebook->proj_dim, codebook->projection_stride);
+    codebook->projection_scale = alloc_zeroed(env, codebook->proj_dim, sizeof(float));
+    if (codebook->projection_i8 == NULL || codebook->projection_scale == NULL ||
+        codebook->centroids_i8 == NULL || codebook->centroid_scale == NULL ||
         codebook->centroid_norm == NULL || codebook->super_i8 == NULL ||
         codebook->super_scale == NULL || codebook->super_norm == NULL ||
         codebook->pq_lanes == NULL) {
@@ -213,7 +274,24 @@ enum vs_status vs_codebook_derive(struct vs_codebook *codebook, struct vs_error 
     derive_rows(codebook->super_centroids, supers, codebook->proj_dim, codebook->super_i8,
                 codebook->super_scale, codebook->super_norm);
     derive_pq_lanes(codebook);
-    return VS_OK;
+    for (size_t p = 0; p < codebook->proj_dim; p++) {
+        codebook->projection_scale[p] =
+            vs_quantize_i8(codebook->projection + p * codebook->dim, codebook->dim,
+                           codebook->projection_i8 + p * codebook->projection_stride);
+    }
+    VS_TRY(derive_centroid_codes(codebook, err));
+    codebook->tiles = vs_codebook_tiles_make(codebook);
+    return codebook->tiles != NULL ? VS_OK : fail_memory(err);
+}
+
+void vs_codebook_project_i8(
+    const struct vs_codebook *codebook, const int8_t *q8, float scale, int32_t *dots, float *y)
+{
+    vs_kernels_get()->dot_i8(q8, codebook->projection_i8, codebook->dim,
+                             codebook->projection_stride, codebook->proj_dim, dots);
+    for (size_t p = 0; p < codebook->proj_dim; p++) {
+        y[p] = (float)dots[p] * (scale * codebook->projection_scale[p]);
+    }
 }
 
 enum vs_status vs_codebook_finish(struct vs_codebook *codebook, struct vs_error *err)

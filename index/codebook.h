@@ -12,12 +12,16 @@
 
 #include "vecstore/base/buf.h"
 
+struct vs_list_layout;
+
 enum vs_metric { VS_METRIC_COSINE = 0, VS_METRIC_IP = 1, VS_METRIC_L2 = 2 };
 
 const char *vs_metric_name(enum vs_metric metric);
 enum vs_status vs_metric_parse(struct vs_str text,
                                enum vs_metric *metric_out,
                                struct vs_error *err);
+
+struct vs_codebook_tiles; // codebook_tiles.h
 
 struct vs_codebook {
     const struct vs_env *env;
@@ -40,8 +44,18 @@ struct vs_codebook {
     float *centroid_norm; // squared L2 norm of the f32 centroid
     int8_t *super_i8;
     float *super_scale, *super_norm;
-    float *pq_lanes;   // [m][sub_dim][16]: pq with the 16 codes side by side
-    char model_id[65]; // SHA-256 of the serialised codebook, hex
+    float *pq_lanes;       // [m][sub_dim][16]: pq with the 16 codes side by side
+    int8_t *projection_i8; // [proj_dim][projection_stride], per-row scale, padded with zeros
+    float *projection_scale;
+    size_t projection_stride; // dim rounded up to 64
+    // How many lists of the nearest super-clusters are looked at when lists are ranked, at least;
+    // 0: all (up to a bound). Not part of the blob: measured for the queries to come (descriptor).
+    uint32_t open_lists;
+    // Codes of the list centroids, as if all were entries of one list: ranking many lists scans
+    // them like any codes. "Slots" are list numbers.
+    struct vs_list_layout *centroid_codes;
+    struct vs_codebook_tiles *tiles; // the int8 parts once more, as dot_i8_tile wants them
+    char model_id[65];               // SHA-256 of the serialised codebook, hex
 };
 
 // Allocates the trained arrays (zeroed) for the counts that are set in *codebook and remembers env;
@@ -65,7 +79,13 @@ enum vs_status vs_codebook_decode(const struct vs_env *env,
 
 // y[proj_dim] = P x + b
 void vs_codebook_project(const struct vs_codebook *codebook, const float *x, float *y);
-// The same bits for many rows, several times faster: x[count][dim], y[count][proj_dim].
+// y[i] of a query from integers: q8[dim] with its scale (vs_quantize_i8); bias left out; dots:
+// proj_dim of room. Exact integer sums, so the same bits everywhere; several times faster than
+// vs_codebook_project, and its error is far below that of the codes.
+void vs_codebook_project_i8(
+    const struct vs_codebook *codebook, const int8_t *q8, float scale, int32_t *dots, float *y);
+// The same bits as vs_codebook_project for many rows, several times faster: x[count][dim],
+// y[count][proj_dim].
 void vs_codebook_project_batch(const struct vs_codebook *codebook,
                                const float *x,
                                size_t count,

@@ -193,6 +193,12 @@ static enum vs_status decode_recall(struct decoder *x,
         VS_TRY(need_range(x, item, "rerank", 1, VS_INDEX_MAX_ROWS, &rerank));
         VS_TRY(need_number(x, item, "recall", 1.0, &points[i].recall));
         VS_TRY(need_number(x, item, "scanned", 1.0, &points[i].scanned_fraction));
+        if (vs_json_get(item, "gap") != NULL) {
+            VS_TRY(need_number(x, item, "gap", 1e30, &points[i].gap));
+        }
+        if (vs_json_get(item, "rescore") != NULL) {
+            VS_TRY(need_bool(x, item, "rescore", &points[i].rescore));
+        }
         points[i].k = (uint32_t)k;
         points[i].nprobe = (uint32_t)nprobe;
         points[i].rerank = (uint32_t)rerank;
@@ -221,10 +227,47 @@ static enum vs_status decode_measured(struct decoder *x,
     return VS_OK;
 }
 
+static enum vs_status decode_baseline(struct decoder *x,
+                                      const struct vs_json *object,
+                                      struct vs_drift_baseline *baseline)
+{
+    const struct vs_json *value = vs_json_get(object, "drift-baseline");
+    int64_t count = 0;
+    if (value == NULL) {
+        return VS_OK;
+    }
+    VS_TRY(need_range(x, value, "vectors", 0, INT64_MAX, &count));
+    VS_TRY(need_number(x, value, "error", 1e30, &baseline->error));
+    VS_TRY(need_number(x, value, "energy", 1e30, &baseline->energy));
+    VS_TRY(need_number(x, value, "far-distance", 1e30, &baseline->far_distance));
+    baseline->count = (uint64_t)count;
+    return VS_OK;
+}
+
+static enum vs_status decode_drift(struct decoder *x,
+                                   const struct vs_json *object,
+                                   struct vs_drift_figures *drift)
+{
+    const struct vs_json *value = vs_json_get(object, "drift");
+    int64_t count = 0;
+    if (value == NULL) {
+        return VS_OK;
+    }
+    VS_TRY(need_range(x, value, "vectors", 0, INT64_MAX, &count));
+    VS_TRY(need_number(x, value, "error", 1e30, &drift->error));
+    VS_TRY(need_number(x, value, "energy", 1e30, &drift->energy));
+    VS_TRY(need_number(x, value, "far-share", 1.0, &drift->far_share));
+    VS_TRY(need_number(x, value, "gini", 1.0, &drift->gini));
+    VS_TRY(need_number(x, value, "longest-to-mean", 1e30, &drift->longest_to_mean));
+    drift->count = (uint64_t)count;
+    return VS_OK;
+}
+
 static enum vs_status decode_column(struct decoder *x,
                                     const struct vs_json *object,
                                     struct vs_index_column *column,
-                                    struct vs_measure_facts *measured)
+                                    struct vs_measure_facts *measured,
+                                    struct vs_drift_baseline *baseline)
 {
     int64_t id = 0, dim = 0, lists = 0, m = 0, proj = 0;
     struct vs_str metric;
@@ -250,6 +293,7 @@ static enum vs_status decode_column(struct decoder *x,
     column->proj_dim = (uint32_t)proj;
     VS_TRY(decode_measured(x, object, measured));
     VS_TRY(decode_recall(x, object, column));
+    VS_TRY(decode_baseline(x, object, baseline));
     size_t field = vs_descriptor_field(x->d, column->field_id);
     if (field == SIZE_MAX || x->d->places[field] != VS_PLACE_VECTORS ||
         x->d->info.fields[field].kind != VS_KIND_LIST ||
@@ -269,7 +313,9 @@ static enum vs_status decode_columns(struct decoder *x, const struct vs_json *ro
     struct vs_index_column *columns = room;
     x->d->measured =
         vs_arena_alloc_array(x->arena, x->d->info.column_count, sizeof *x->d->measured);
-    if (x->d->measured == NULL) {
+    x->d->baselines =
+        vs_arena_alloc_array(x->arena, x->d->info.column_count, sizeof *x->d->baselines);
+    if (x->d->measured == NULL || x->d->baselines == NULL) {
         return no_memory(x);
     }
     if (x->d->info.column_count == 0) {
@@ -278,7 +324,7 @@ static enum vs_status decode_columns(struct decoder *x, const struct vs_json *ro
     struct vs_json_iter iter;
     vs_json_iter_init(&iter, array);
     for (size_t i = 0; vs_json_iter_next(&iter, NULL, &item); i++) {
-        VS_TRY(decode_column(x, item, &columns[i], &x->d->measured[i]));
+        VS_TRY(decode_column(x, item, &columns[i], &x->d->measured[i], &x->d->baselines[i]));
         for (size_t j = 0; j < i; j++) {
             if (columns[j].field_id == columns[i].field_id) {
                 return vs_fail(x->err, VS_CORRUPT, "%s: column %" PRId32 " stands twice", x->what,
@@ -357,6 +403,7 @@ static enum vs_status decode_segment_columns(struct decoder *x,
         struct vs_str organised;
         VS_TRY(need_range(x, item, "vectors", 0, (int64_t)segment->row_count, &vectors));
         VS_TRY(vs_json_need_str(item, "organised", x->what, &organised, x->err));
+        VS_TRY(decode_drift(x, item, &parts->columns[i].drift));
         parts->columns[i].vector_count = (uint64_t)vectors;
         parts->columns[i].has_lists = vs_str_equal_c(organised, "lists");
         if (!parts->columns[i].has_lists && !vs_str_equal_c(organised, "flat")) {

@@ -10,6 +10,7 @@
 #ifndef VS_INDEX_DESCRIPTOR_H
 #define VS_INDEX_DESCRIPTOR_H
 
+#include "index/drift.h"
 #include "index/index.h"
 
 enum vs_field_place { VS_PLACE_ATTRS = 0, VS_PLACE_PAYLOAD = 1, VS_PLACE_VECTORS = 2 };
@@ -22,6 +23,7 @@ struct vs_attr_part {
 struct vs_segment_column {
     uint64_t vector_count;
     bool has_lists;
+    struct vs_drift_figures drift; // count 0: not known
 };
 
 struct vs_segment_parts {
@@ -48,9 +50,10 @@ struct vs_measure_facts {
 struct vs_descriptor {
     struct vs_index_info info; // file_size and memory_bytes are left 0
     int64_t sequence_number;
-    enum vs_field_place *places;       // [info.field_count]
-    struct vs_measure_facts *measured; // [info.column_count]
-    struct vs_segment_parts *segments; // [info.segment_count]
+    enum vs_field_place *places;         // [info.field_count]
+    struct vs_measure_facts *measured;   // [info.column_count]
+    struct vs_drift_baseline *baselines; // [info.column_count]; NULL: not known
+    struct vs_segment_parts *segments;   // [info.segment_count]
     size_t blob_count;
     struct vs_blob_entry *blobs;
 };

@@ -23,6 +23,12 @@ static void key_bool(struct vs_json_writer *w, const char *key, bool value)
     vs_jw_bool(w, value);
 }
 
+static void key_f32(struct vs_json_writer *w, const char *key, float value)
+{
+    vs_jw_key(w, key);
+    vs_jw_f32(w, value);
+}
+
 static enum vs_status encode_fields(struct vs_json_writer *w,
                                     const struct vs_descriptor *d,
                                     const struct vs_env *env,
@@ -69,9 +75,46 @@ static void encode_recall(struct vs_json_writer *w, const struct vs_index_column
         vs_jw_f32(w, point->recall);
         vs_jw_key(w, "scanned");
         vs_jw_f32(w, point->scanned_fraction);
+        if (point->gap > 0.0F) {
+            key_f32(w, "gap", point->gap);
+        }
+        if (point->rescore) {
+            vs_jw_key(w, "rescore");
+            vs_jw_bool(w, true);
+        }
         vs_jw_object_end(w);
     }
     vs_jw_array_end(w);
+}
+
+static void encode_baseline(struct vs_json_writer *w, const struct vs_drift_baseline *baseline)
+{
+    if (baseline->count == 0) {
+        return;
+    }
+    vs_jw_key(w, "drift-baseline");
+    vs_jw_object_begin(w);
+    key_i64(w, "vectors", (int64_t)baseline->count);
+    key_f32(w, "error", baseline->error);
+    key_f32(w, "energy", baseline->energy);
+    key_f32(w, "far-distance", baseline->far_distance);
+    vs_jw_object_end(w);
+}
+
+static void encode_drift(struct vs_json_writer *w, const struct vs_drift_figures *drift)
+{
+    if (drift->count == 0) {
+        return;
+    }
+    vs_jw_key(w, "drift");
+    vs_jw_object_begin(w);
+    key_i64(w, "vectors", (int64_t)drift->count);
+    key_f32(w, "error", drift->error);
+    key_f32(w, "energy", drift->energy);
+    key_f32(w, "far-share", drift->far_share);
+    key_f32(w, "gini", drift->gini);
+    key_f32(w, "longest-to-mean", drift->longest_to_mean);
+    vs_jw_object_end(w);
 }
 
 static void encode_columns(struct vs_json_writer *w, const struct vs_descriptor *d)
@@ -104,6 +147,9 @@ static void encode_columns(struct vs_json_writer *w, const struct vs_descriptor 
         vs_jw_f32(w, measured->perturbation);
         vs_jw_object_end(w);
         encode_recall(w, column);
+        if (d->baselines != NULL) {
+            encode_baseline(w, &d->baselines[i]);
+        }
         vs_jw_object_end(w);
     }
     vs_jw_array_end(w);
@@ -133,6 +179,7 @@ static void encode_segment(struct vs_json_writer *w, const struct vs_descriptor 
         key_i64(w, "vectors", (int64_t)parts->columns[i].vector_count);
         vs_jw_key(w, "organised");
         vs_jw_c(w, parts->columns[i].has_lists ? "lists" : "flat");
+        encode_drift(w, &parts->columns[i].drift);
         vs_jw_object_end(w);
     }
     vs_jw_array_end(w);

@@ -48,6 +48,8 @@ struct vs_index_moved_file {
 struct vs_recall_point {
     uint32_t k, nprobe, rerank;
     float recall, scanned_fraction;
+    float gap; // lists whose score is further behind the best list's are left out; 0: none is
+    bool rescore; // with scores from the stored float vectors
 };
 
 struct vs_index_column {
@@ -93,6 +95,21 @@ struct vs_index_open_options {
     const struct vs_uuid *table_uuid; // not NULL: another table's index is VS_INVALID with both ids
     bool skip_lists;                  // metadata, attrs, payload and ids only (get, show)
     size_t thread_count;
+    // Reads the end of the file only; lists and rows are read when a query needs them, and the rest
+    // by a thread after the first query unless `idle` says no.
+    bool lazy;
+    bool rows_in_file;        // lazy: int8 rows stay in the file and are read by position
+    bool idle;                // lazy: nothing is read that no query asked for
+    uint64_t background_rate; // bytes per second of that thread; 0: as fast as it goes
+    size_t tail_bytes;        // lazy: so much of the end is read first; 0: guessed
+};
+
+// What an index opened lazily has read so far.
+struct vs_index_reads {
+    uint64_t ranges, rounds, bytes; // for queries; a round is what travels side by side
+    uint64_t background_bytes;
+    uint64_t resident_lists, list_count; // codes in memory, over segments and columns
+    bool complete;                       // nothing is left to read for a search
 };
 
 enum vs_status vs_index_open(const struct vs_env *env,
@@ -102,6 +119,14 @@ enum vs_status vs_index_open(const struct vs_env *env,
                              struct vs_error *err);
 void vs_index_close(struct vs_index *index); // accepts NULL
 const struct vs_index_info *vs_index_info(const struct vs_index *index);
+struct vs_index_reads vs_index_reads(const struct vs_index *index); // zeros where nothing is lazy
+// Waits until an index opened lazily has everything in memory that it ever will (warm-up).
+enum vs_status vs_index_preload(const struct vs_index *index,
+                                const struct vs_op *op,
+                                struct vs_error *err);
+
+// Whether the vectors of a column lie in lists in this segment; else they are scanned exactly.
+bool vs_index_has_lists(const struct vs_index *index, size_t segment, size_t column);
 
 // Allowed rows of a segment for one vector column, turned from row order into list order once;
 // reusable by many queries.
@@ -112,16 +137,49 @@ enum vs_status vs_index_mask_make(const struct vs_index *index,
                                   const uint64_t *row_bits,
                                   struct vs_index_mask **mask_out,
                                   struct vs_error *err);
+// The same where it is known that allowed rows are in these lists only (a bit per list; NULL: any):
+// the others are not looked at, and not read where they are not in memory.
+enum vs_status vs_index_mask_make_in(const struct vs_index *index,
+                                     size_t segment,
+                                     size_t column,
+                                     const uint64_t *row_bits,
+                                     const uint64_t *list_bits,
+                                     struct vs_index_mask **mask_out,
+                                     struct vs_error *err);
+// What the lists hold of the stored fields (index/list_summary.h), borrowed; NULL where the file
+// has no summary. Read when first asked for; a damaged one is reported by the first call and absent
+// afterwards.
+struct vs_list_summary;
+enum vs_status vs_index_list_summary(const struct vs_index *index,
+                                     size_t segment,
+                                     size_t column,
+                                     const struct vs_list_summary **summary_out,
+                                     struct vs_error *err);
+size_t vs_index_mask_memory(const struct vs_index_mask *mask); // bytes held; 0 for NULL
 void vs_index_mask_free(struct vs_index_mask *mask);
+
+// A segment with lists that takes part in a search.
+struct vs_index_target {
+    size_t segment;
+    const struct vs_index_mask *mask; // NULL: every row with a vector
+};
 
 struct vs_index_query {
     size_t segment, column;
+    // Several segments with lists at once: the query is projected, lists are ranked and the table
+    // is made once for all. 0: `segment` and `mask` alone.
+    const struct vs_index_target *targets;
+    size_t target_count;
     const float *vector; // [dim], finite; not zero for cosine
     size_t k;
     uint32_t nprobe, rerank; // 0: from the recall curve for recall_target
+    float gap;               // with nprobe given: 0: exactly nprobe lists
     float recall_target;     // 0: 0.95
-    bool exact; // scan all f32 vectors (VS_UNSUPPORTED when the index has none and the segment is
-                // not small)
+    // Scores from the f32 vectors (VS_UNSUPPORTED when the index has none), not from int8 rows.
+    // Settings from the recall curve may ask for it too.
+    bool rescore;
+    bool exact;   // scan all f32 vectors (VS_UNSUPPORTED when the index has none and the segment is
+                  // not small)
     const struct vs_index_mask *mask; // NULL: every row with a vector
     const struct vs_op *op;           // deadline; may be NULL
 };
@@ -129,11 +187,13 @@ struct vs_index_query {
 struct vs_index_hit {
     uint32_t row; // row order
     float score;  // cosine or inner product: higher is nearer; L2: minus the squared distance
+    uint32_t segment;
 };
 
 struct vs_index_stats {
-    uint64_t scanned;  // codes looked at (or vectors, when exact)
-    uint64_t reranked; // rows scored from int8 or f32
+    uint64_t scanned;   // codes looked at (or vectors, when exact)
+    uint64_t reranked;  // rows scored from int8 or f32
+    uint64_t centroids; // of super-clusters and lists, scored from int8
     uint32_t nprobe, rerank;
     int64_t probe_ns, scan_ns, rerank_ns;
     bool exact; // the answer is exact
@@ -156,6 +216,19 @@ enum vs_status vs_index_search(const struct vs_index *index,
                                struct vs_index_stats *stats_out,
                                struct vs_error *err);
 
+// The same for many queries: vectors[count][dim] (query->vector is not looked at), answers in
+// hits_out[count][k] and hit_counts_out[count]. Lists that several queries want are scanned for all
+// of them while they are in the cache. stats_out: sums, and the mean of nprobe.
+enum vs_status vs_index_search_batch(const struct vs_index *index,
+                                     const struct vs_index_query *query,
+                                     const float *vectors,
+                                     size_t count,
+                                     struct vs_index_scratch *scratch,
+                                     struct vs_index_hit *hits_out,
+                                     size_t *hit_counts_out,
+                                     struct vs_index_stats *stats_out,
+                                     struct vs_error *err);
+
 // Values of stored fields. Whole column in row order (attrs directly, payload by decoding all
 // blocks):
 enum vs_status vs_index_load_column(const struct vs_index *index,
@@ -163,6 +236,13 @@ enum vs_status vs_index_load_column(const struct vs_index *index,
                                     int32_t field_id,
                                     struct vs_column *column_out,
                                     struct vs_error *err);
+// What vs_index_fetch will need of these fields whatever the rows are; so that it travels
+// meanwhile.
+enum vs_status vs_index_prefetch(const struct vs_index *index,
+                                 size_t segment,
+                                 const int32_t *field_ids,
+                                 size_t field_count,
+                                 struct vs_error *err);
 // A few rows of some fields, appended to batch (columns as field_ids).
 enum vs_status vs_index_fetch(const struct vs_index *index,
                               size_t segment,

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Builds one index file from rows: train (FAISS), assign, encode, measure recall, write. See
- * docs/internals/index-build.md.
+ * Builds one index file from rows: choose (tune.h), train (FAISS), assign, encode, measure recall,
+ * write. See docs/internals/index-build.md.
  *
- * The rows come twice from a source that can be rewound: a first pass samples vectors and stores
- * attrs, payload, ids and f32 vectors; a second assigns and encodes and computes the exact answers
- * for the recall measurement. Segments below the small limit need only the first.
+ * The rows come from a source that can be rewound: a first pass samples vectors and stores attrs,
+ * payload, ids and vectors; a second assigns and encodes. Where memory allows, the first pass keeps
+ * the vectors and nothing is read twice; where it does not, encoded rows go to spill files by range
+ * of lists. The bytes are the same either way. Segments below the small limit need only the first.
  */
 #ifndef VS_INDEX_INDEX_BUILD_H
 #define VS_INDEX_INDEX_BUILD_H
 
+#include "index/drift.h"
 #include "index/index.h"
 #include "index/trainer.h"
+#include "index/tune.h"
 #include "vecstore/format/puffin.h"
 
 #define VS_INDEX_SMALL_ROWS 20000 // below: no lists, exact scan
@@ -35,9 +38,15 @@ struct vs_index_build_column {
     struct vs_str model; // contract's model name, informational
 };
 
+struct vs_index_model;
+
+// Vectors kept in the index besides the int8 rows, for exact scores on request.
+enum vs_store_vectors { VS_STORE_NONE = 0, VS_STORE_F32 = 2 };
+
 struct vs_index_build_params {
     struct vs_uuid table_uuid;
     struct vs_uuid index_uuid; // of the new file; all zero: random
+    int64_t created_ms;        // 0: now
     int64_t snapshot_id, sequence_number;
     const struct vs_field *fields; // every column of the table that can be read
     size_t field_count;
@@ -49,16 +58,27 @@ struct vs_index_build_params {
     uint32_t list_count; // 0: automatic
     uint32_t m;          // 0: automatic
     enum vs_projection projection;
-    bool no_exact_rows; // leave out the f32 vectors
-    size_t small_rows;  // 0: VS_INDEX_SMALL_ROWS (tests lower it)
-    float min_recall;   // of recall@10 at the default target; below: VS_LIMIT and nothing is
-                        // published. 0: no gate
+    enum vs_tune_second second_assignment;
+    enum vs_store_vectors store_vectors; // of segments with lists; others always keep f32
+    size_t small_rows;                   // 0: VS_INDEX_SMALL_ROWS (tests lower it)
+    float min_recall; // of recall@10 at the default target; below: VS_LIMIT and nothing is
+                      // published. 0: no gate
     const float
         *queries; // optional [query_count][dim] of columns[0], real queries for the measurement
     size_t query_count;
     uint64_t seed; // 0: 1
     size_t thread_count;
     uint64_t memory_bytes; // 0: half of RAM
+    const char *spill_dir; // NULL: $TMPDIR, or /tmp
+    // NULL: none. Else a build that is stopped leaves its model and a log of what it encoded there,
+    // and one with the same inputs goes on from them; both are removed at the end.
+    const char *resume_dir;
+    const struct vs_index_model *model; // optional: instead of training, with all that it says
+    // With a model: encoded vectors from part files instead of encoding; all of the segment's data
+    // files, in any order. The source is asked for the other values only, once; rows may come
+    // without vectors where store_vectors is none.
+    struct vs_file *const *parts;
+    size_t part_count;
     // Blobs of other producers to carry along, already read: type, fields, properties as in *blob;
     // bytes.
     const struct vs_puffin_blob *foreign_blobs;
@@ -67,6 +87,9 @@ struct vs_index_build_params {
     const struct vs_op *op;
     const struct vs_codebook *const
         *codebooks; // optional [column_count]: used instead of training where not NULL
+    const struct vs_drift_baseline
+        *baselines;  // optional [column_count]: of the vectors that trained the codebooks given
+    bool no_measure; // no recall curve and no canary: those of the codebooks' build hold
 };
 
 struct vs_index_build_result {
@@ -76,6 +99,30 @@ struct vs_index_build_result {
     float recall_at_10;      // measured at the default target; 1 for small segments
     char summary_json[2048]; // {"train_ms":…,"encode_ms":…,"lists":…,"m":…,"recall":…}
 };
+
+// ---- steps of a build that is spread over machines (docs/format/index-parts.md) ----
+
+// Samples and trains, nothing else; the model's file goes to `out` (initialised by the caller).
+enum vs_status vs_index_train(const struct vs_env *env,
+                              const struct vs_index_build_params *params,
+                              const struct vs_index_row_source *source,
+                              struct vs_buf *out,
+                              struct vs_error *err);
+enum vs_status vs_index_model_decode(const struct vs_env *env,
+                                     struct vs_str bytes,
+                                     const char *what,
+                                     struct vs_index_model **model_out,
+                                     struct vs_error *err);
+void vs_index_model_free(struct vs_index_model *model); // accepts NULL
+int64_t vs_index_model_snapshot(const struct vs_index_model *model);
+// Encodes the vectors of params->files, some of the snapshot's, with params->model; `out` is
+// finished by the caller. Fields that are not embedding columns are not looked at.
+enum vs_status vs_index_encode_part(const struct vs_env *env,
+                                    const struct vs_index_build_params *params,
+                                    const struct vs_index_row_source *source,
+                                    struct vs_writer *out,
+                                    uint64_t *vector_count_out,
+                                    struct vs_error *err);
 
 // Writes the file into `out` (finished by the caller).
 enum vs_status vs_index_build(const struct vs_env *env,

@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <math.h>
 
-static const char magics[5][9] = {"VSHOT\0\0\0", "VSLISTS\0", "VSROWS\0\0", "VSVECS\0\0",
-                                  "VSMOVED\0"};
+static const char magics[6][9] = {"VSHOT\0\0\0", "VSLISTS\0", "VSROWS\0\0",
+                                  "VSVECS\0\0",  "VSMOVED\0", "VSCANARY"};
 
 _Static_assert(sizeof(struct vs_row_fact) == VS_ROW_FACT_SIZE, "row facts are used in place");
 

@@ -35,6 +35,7 @@
 #define VS_BLOB_PAYLOAD "vecstore-payload-v1"
 #define VS_BLOB_IDS "vecstore-ids-v1"
 #define VS_BLOB_MOVED "vecstore-moved-v1"
+#define VS_BLOB_CANARY "vecstore-canary-v1"
 
 #define VS_INDEX_FORMAT_NAME "vecstore-index"
 #define VS_INDEX_FORMAT_VERSION 1 // of descriptors without moved files, and of every section
@@ -64,7 +65,8 @@ enum vs_section {
     VS_SECTION_LISTS = 1,
     VS_SECTION_ROWS = 2,
     VS_SECTION_VECTORS = 3,
-    VS_SECTION_MOVED = 4
+    VS_SECTION_MOVED = 4,
+    VS_SECTION_CANARY = 5
 };
 
 struct vs_section_header {

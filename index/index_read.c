@@ -220,33 +220,39 @@ static enum vs_status load_codebook(struct vs_index *index, size_t column, struc
                        " is not the one that the descriptor names",
                        index->file->name, info->field_id);
     }
-    index->pq_columns[column] = vs_pq_columns_make(index->env, codebook);
-    if (index->pq_columns[column] == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "%s: out of memory for the codebook", index->file->name);
-    }
     index->memory_bytes += blob->length * 2;
     return VS_OK;
 }
 
-static enum vs_status load_ids(struct vs_index *index, size_t s, struct vs_error *err)
+enum vs_status vs_index_load_ids(const struct vs_index *index, size_t s, struct vs_error *err)
 {
     const struct vs_descriptor *d = &index->descriptor;
-    if (d->info.id_field_id < 0) {
-        return VS_OK;
-    }
     const struct vs_blob_entry *blob = vs_descriptor_blob(d, VS_BLOB_IDS, (int32_t)s, -1);
+    struct vs_index_open_segment *segment = &index->segments[s];
     if (blob == NULL) {
         return vs_fail(err, VS_CORRUPT,
                        "%s: segment %zu has no ids although the table has an identifier",
                        index->file->name, s);
     }
-    struct vs_index_open_segment *segment = &index->segments[s];
-    VS_TRY(vs_index_blob_read(index->env, index->file, blob, &segment->ids_bytes, err));
-    struct vs_str view = {(const char *)segment->ids_bytes, (size_t)blob->length};
+    uint8_t *bytes = NULL;
+    VS_TRY(vs_index_blob_read(index->env, index->file, blob, &bytes, err));
+    struct vs_str view = {(const char *)bytes, (size_t)blob->length};
     enum vs_kind kind = d->info.fields[vs_descriptor_field(d, d->info.id_field_id)].kind;
-    index->memory_bytes += blob->length;
-    return vs_ids_open(index->env, view, index->file->name, kind,
-                       (size_t)d->info.segments[s].row_count, &segment->ids, err);
+    enum vs_status status = vs_ids_open(index->env, view, index->file->name, kind,
+                                        (size_t)d->info.segments[s].row_count, &segment->ids, err);
+    if (status != VS_OK) {
+        vs_free(index->env, bytes);
+        return status;
+    }
+    segment->ids_bytes = bytes;
+    return VS_OK;
+}
+
+static uint64_t ids_length(const struct vs_index *index, size_t s)
+{
+    const struct vs_blob_entry *blob =
+        vs_descriptor_blob(&index->descriptor, VS_BLOB_IDS, (int32_t)s, -1);
+    return blob != NULL ? blob->length : 0;
 }
 
 static enum vs_status open_segment(struct vs_index *index,
@@ -264,7 +270,10 @@ static enum vs_status open_segment(struct vs_index *index,
     if (segment->parts == NULL || segment->attrs == NULL || segment->attr_loaded == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", index->file->name);
     }
-    VS_TRY(load_ids(index, s, err));
+    if (d->info.id_field_id >= 0) {
+        index->memory_bytes += ids_length(index, s);
+        VS_TRY(options->lazy ? VS_OK : vs_index_load_ids(index, s, err));
+    }
     for (size_t c = 0; c < d->info.column_count && !options->skip_lists; c++) {
         VS_TRY(vs_index_part_open(
             index, s, c, options->thread_count > 0 ? options->thread_count : vs_cpu_count(), err));
@@ -287,27 +296,93 @@ static enum vs_status load_codebooks(struct vs_index *index, struct vs_error *er
     return VS_OK;
 }
 
+// ---- lazy: the end of the file in one round, what is missing in another ----
+
+#define TAIL_MIN ((uint64_t)64 << 10)
+#define TAIL_MAX ((uint64_t)24 << 20)
+#define TAIL_ALIGN ((uint64_t)1 << 20) // of the pieces in which files are cached
+
+// Footer, descriptor, directory and codebook stand at the end: 2 to 7 % of the whole with lists of
+// 32 to 8 vectors. A round more costs more than bytes that nobody wanted.
+static enum vs_status read_tail(struct vs_ahead *ahead, uint64_t wanted, struct vs_error *err)
+{
+    uint64_t size = ahead->base.size, tail = wanted;
+    if (tail == 0) {
+        tail = TAIL_MIN + size / 13;
+        tail = tail < TAIL_MAX ? tail : TAIL_MAX;
+    }
+    uint64_t start = tail < size ? (size - tail) / TAIL_ALIGN * TAIL_ALIGN : 0;
+    start = wanted > 0 && wanted < size ? size - wanted : start;
+    const struct vs_ahead_part parts[] = {{0, size < 4 ? size : 4, NULL},
+                                          {start, size - start, NULL}};
+    return vs_ahead_read(ahead, start == 0 ? parts + 1 : parts, start == 0 ? 1 : 2, err);
+}
+
+static bool is_read_at_open(const struct vs_blob_entry *blob)
+{
+    return vs_str_equal_c(blob->type, VS_BLOB_CODEBOOK) || vs_str_equal_c(blob->type, VS_BLOB_HOT);
+}
+
+// Whatever opening will ask for and the tail did not bring.
+static enum vs_status read_rest(struct vs_index *index,
+                                struct vs_ahead *ahead,
+                                struct vs_error *err)
+{
+    const struct vs_descriptor *d = &index->descriptor;
+    size_t count = 0, most = d->blob_count + d->info.segment_count * d->info.column_count;
+    struct vs_ahead_part *parts = vs_alloc_zeroed(index->env, most + 1, sizeof *parts);
+    if (parts == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", index->file->name);
+    }
+    for (size_t i = 0; i < d->blob_count; i++) {
+        if (is_read_at_open(&d->blobs[i])) {
+            parts[count++] = (struct vs_ahead_part){d->blobs[i].offset, d->blobs[i].length, NULL};
+        }
+    }
+    for (size_t s = 0; s < d->info.segment_count; s++) {
+        for (size_t c = 0; c < d->info.column_count; c++) {
+            vs_index_part_ahead(index, s, c, &parts[count++]);
+        }
+    }
+    enum vs_status status = vs_ahead_read(ahead, parts, count, err);
+    vs_free(index->env, parts);
+    return status;
+}
+
+static enum vs_status check_table(const struct vs_index *index, struct vs_error *err)
+{
+    const struct vs_uuid *wanted = index->options.table_uuid;
+    const struct vs_uuid *found = &index->descriptor.info.table_uuid;
+    if (wanted == NULL || memcmp(wanted, found, sizeof *found) == 0) {
+        return VS_OK;
+    }
+    char wanted_text[VS_UUID_TEXT_SIZE], found_text[VS_UUID_TEXT_SIZE];
+    vs_uuid_format(*wanted, wanted_text);
+    vs_uuid_format(*found, found_text);
+    return vs_fail(err, VS_INVALID, "%s is an index of table %s, not of %s", index->file->name,
+                   found_text, wanted_text);
+}
+
 static enum vs_status open_all(struct vs_index *index,
                                const struct vs_index_open_options *options,
+                               struct vs_ahead *ahead,
                                struct vs_error *err)
 {
     struct vs_puffin puffin;
+    if (ahead != NULL) {
+        VS_TRY(read_tail(ahead, options->tail_bytes, err));
+    }
     VS_TRY(vs_index_describe(index->env, index->file, &index->arena, &puffin, &index->descriptor,
                              err));
     vs_puffin_clear(&puffin);
     struct vs_index_info *info = &index->descriptor.info;
-    if (options->table_uuid != NULL &&
-        memcmp(options->table_uuid, &info->table_uuid, sizeof info->table_uuid) != 0) {
-        char wanted[VS_UUID_TEXT_SIZE], found[VS_UUID_TEXT_SIZE];
-        vs_uuid_format(*options->table_uuid, wanted);
-        vs_uuid_format(info->table_uuid, found);
-        return vs_fail(err, VS_INVALID, "%s is an index of table %s, not of %s", index->file->name,
-                       found, wanted);
+    VS_TRY(check_table(index, err));
+    if (ahead != NULL && !options->skip_lists) {
+        VS_TRY(read_rest(index, ahead, err));
     }
     index->codebooks = vs_alloc_zeroed(index->env, info->column_count, sizeof *index->codebooks);
-    index->pq_columns = vs_alloc_zeroed(index->env, info->column_count, sizeof *index->pq_columns);
     index->segments = vs_alloc_zeroed(index->env, info->segment_count, sizeof *index->segments);
-    if (index->codebooks == NULL || index->pq_columns == NULL || index->segments == NULL) {
+    if (index->codebooks == NULL || index->segments == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", index->file->name);
     }
     index->skipped_lists = options->skip_lists;
@@ -322,24 +397,44 @@ static enum vs_status open_all(struct vs_index *index,
     return VS_OK;
 }
 
+static enum vs_status open_lazily(struct vs_index *index, struct vs_error *err)
+{
+    struct vs_file *file = index->file;
+    struct vs_ahead ahead;
+    vs_ahead_init(&ahead, index->env, file);
+    index->file = &ahead.base;
+    enum vs_status status = open_all(index, &index->options, &ahead, err);
+    index->file = file;
+    vs_ahead_clear(&ahead);
+    return status;
+}
+
 enum vs_status vs_index_open(const struct vs_env *env,
                              struct vs_file *file,
                              const struct vs_index_open_options *options,
                              struct vs_index **index_out,
                              struct vs_error *err)
 {
-    static const struct vs_index_open_options defaults = {.skip_lists = false};
     struct vs_index *index = vs_alloc_zeroed(env, 1, sizeof *index);
     if (index == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", file->name);
     }
     index->env = env;
-    index->file = file;
+    index->file = index->source = file;
+    if (options != NULL) {
+        index->options = *options;
+    }
     vs_arena_init(&index->arena, env, 0);
     int code = pthread_mutex_init(&index->lock, NULL);
     index->lock_ready = code == 0;
-    enum vs_status status = code == 0 ? open_all(index, options != NULL ? options : &defaults, err)
-                                      : vs_fail_errno(err, code, "%s: no mutex", file->name);
+    enum vs_status status = VS_OK;
+    if (code != 0) {
+        status = vs_fail_errno(err, code, "%s: no mutex", file->name);
+    } else {
+        status = index->options.lazy ? open_lazily(index, err)
+                                     : open_all(index, &index->options, NULL, err);
+    }
+    index->options.table_uuid = NULL; // the caller's
     if (status != VS_OK) {
         vs_index_close(index);
         return status;
@@ -381,12 +476,8 @@ void vs_index_close(struct vs_index *index)
         if (index->codebooks != NULL) {
             vs_codebook_clear(&index->codebooks[c]);
         }
-        if (index->pq_columns != NULL) {
-            vs_free_aligned(index->env, index->pq_columns[c]);
-        }
     }
     vs_free(index->env, index->codebooks);
-    vs_free(index->env, index->pq_columns);
     vs_free(index->env, index->segments);
     if (index->lock_ready) {
         pthread_mutex_destroy(&index->lock);
@@ -398,4 +489,35 @@ void vs_index_close(struct vs_index *index)
 const struct vs_index_info *vs_index_info(const struct vs_index *index)
 {
     return &index->descriptor.info;
+}
+
+struct vs_index_reads vs_index_reads(const struct vs_index *index)
+{
+    struct vs_index_reads reads = {.complete = true};
+    const struct vs_index_info *info = &index->descriptor.info;
+    for (size_t s = 0; s < info->segment_count; s++) {
+        for (size_t c = 0; c < info->column_count; c++) {
+            const struct vs_list_loader *loader = index->segments[s].parts[c].loader;
+            if (loader != NULL) {
+                vs_list_loader_count(loader, &reads);
+            }
+        }
+    }
+    return reads;
+}
+
+enum vs_status vs_index_preload(const struct vs_index *index,
+                                const struct vs_op *op,
+                                struct vs_error *err)
+{
+    const struct vs_index_info *info = &index->descriptor.info;
+    for (size_t s = 0; s < info->segment_count; s++) {
+        for (size_t c = 0; c < info->column_count; c++) {
+            struct vs_list_loader *loader = index->segments[s].parts[c].loader;
+            if (loader != NULL) {
+                VS_TRY(vs_list_loader_preload(loader, op, err));
+            }
+        }
+    }
+    return VS_OK;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Opening one column of one segment: everything that stays in memory is read in pieces by several
- * threads and verified list by list.
+ * threads and verified list by list; or, lazily, only the directory, and a loader (list_loader.h)
+ * brings lists when they are needed.
  */
 #include "index/index_internal.h"
-#include "vecstore/base/checked.h"
 #include "vecstore/base/crc32c.h"
 #include "vecstore/base/pool.h"
 
@@ -19,6 +19,7 @@ struct opener {
     struct vs_index_part *part;
     const struct vs_index_column *column;
     const struct vs_blob_entry *lists, *rows, *vectors;
+    size_t segment;
     uint64_t row_count;
     uint32_t *piece_first; // [piece_count + 1]: lists of a piece
     size_t piece_count;
@@ -78,9 +79,7 @@ static enum vs_status load_directory(struct opener *o,
     struct vs_hot_expect expect = {codebook->list_count, codebook->m,      codebook->dim,
                                    o->row_count,         o->lists->length, o->rows->length};
     o->part->records = vs_alloc_zeroed(env, codebook->list_count, sizeof *o->part->records);
-    o->part->first_block =
-        vs_alloc_zeroed(env, (size_t)codebook->list_count + 1, sizeof *o->part->first_block);
-    if (o->part->records == NULL || o->part->first_block == NULL) {
+    if (o->part->records == NULL) {
         return no_memory(o, (uint64_t)codebook->list_count * sizeof *o->part->records, err);
     }
     uint8_t *bytes = NULL;
@@ -91,11 +90,8 @@ static enum vs_status load_directory(struct opener *o,
     if (status != VS_OK) {
         return status;
     }
-    for (uint32_t l = 0; l < codebook->list_count; l++) {
-        o->part->first_block[l + 1] =
-            o->part->first_block[l] + vs_list_blocks(o->part->records[l].entry_count);
-    }
-    return VS_OK;
+    return vs_list_layout_make(env, o->part->records, codebook->list_count, codebook->m,
+                               &o->part->layout, err);
 }
 
 static enum vs_status check_headers(const struct opener *o,
@@ -116,13 +112,16 @@ static enum vs_status check_headers(const struct opener *o,
     return VS_OK;
 }
 
-static enum vs_status check_list(const struct opener *o, uint32_t list, struct vs_error *err)
+// section: of the list, as the lists blob has it.
+static enum vs_status check_list(const struct opener *o,
+                                 uint32_t list,
+                                 const uint8_t *section,
+                                 struct vs_error *err)
 {
     const struct vs_lists *lists = &o->part->lists;
     const struct vs_list_record *record = &lists->records[list];
     const char *name = o->index->file->name;
-    if (vs_crc32c(0, vs_lists_codes(lists, list),
-                  (size_t)vs_list_bytes(record->entry_count, lists->codebook->m)) !=
+    if (vs_crc32c(0, section, (size_t)vs_list_bytes(record->entry_count, lists->codebook->m)) !=
             record->list_crc ||
         vs_crc32c(0, lists->rows + record->first_slot * lists->stride,
                   record->slot_count * lists->stride) != record->rows_crc ||
@@ -133,23 +132,9 @@ static enum vs_status check_list(const struct opener *o, uint32_t list, struct v
                        " is wrong; rebuild the index",
                        name, list, o->column->field_id);
     }
-    const uint32_t *slots = vs_lists_slots(lists, list);
-    for (uint32_t i = 0; i < record->entry_count; i++) {
-        if (slots[i] >= lists->slot_count) {
-            return vs_fail(err, VS_CORRUPT,
-                           "%s: list %" PRIu32 " refers to slot %" PRIu32 " of %" PRIu32, name,
-                           list, slots[i], lists->slot_count);
-        }
-    }
-    for (uint32_t i = 0; i < record->slot_count; i++) {
-        const struct vs_row_fact *fact = &lists->facts[record->first_slot + i];
-        if (fact->row >= o->row_count || !(fact->scale >= 0.0F && isfinite(fact->scale)) ||
-            !(fact->norm >= 0.0F && isfinite(fact->norm))) {
-            return vs_fail(err, VS_CORRUPT, "%s: facts of slot %" PRIu32 " are out of range", name,
-                           record->first_slot + i);
-        }
-    }
-    return VS_OK;
+    VS_TRY(vs_list_slots_check(lists, list, section, name, err));
+    vs_list_layout_put(lists->layout, list, record->entry_count, section);
+    return vs_row_facts_check(lists, list, lists->facts + record->first_slot, name, err);
 }
 
 static enum vs_status load_piece(void *ctx, size_t piece, struct vs_error *err)
@@ -164,19 +149,25 @@ static enum vs_status load_piece(void *ctx, size_t piece, struct vs_error *err)
              slot_end = end < list_count ? lists->records[end].first_slot : lists->slot_count;
     uint64_t rows_at = o->rows->offset + VS_SECTION_HEADER_SIZE,
              facts_at = rows_at + (uint64_t)lists->slot_count * lists->stride;
+    uint8_t *sections = vs_alloc_aligned(o->index->env, (size_t)(to - from) + 1);
+    if (sections == NULL) {
+        return no_memory(o, to - from, err);
+    }
     // In one go: where reads cross a network they travel side by side.
     const struct vs_range ranges[] = {
-        {o->lists->offset + from, (size_t)(to - from), o->part->sections + from},
+        {o->lists->offset + from, (size_t)(to - from), sections},
         {rows_at + slot * lists->stride, (size_t)(slot_end - slot) * lists->stride,
          o->part->rows + slot * lists->stride},
         {facts_at + slot * VS_ROW_FACT_SIZE, (size_t)(slot_end - slot) * VS_ROW_FACT_SIZE,
          o->part->facts + slot},
     };
-    VS_TRY(vs_file_read_many(o->index->file, ranges, sizeof ranges / sizeof ranges[0], err));
-    for (uint32_t list = first; list < end; list++) {
-        VS_TRY(check_list(o, list, err));
+    enum vs_status status =
+        vs_file_read_many(o->index->file, ranges, sizeof ranges / sizeof ranges[0], err);
+    for (uint32_t list = first; status == VS_OK && list < end; list++) {
+        status = check_list(o, list, sections + (lists->records[list].offset - from), err);
     }
-    return VS_OK;
+    vs_free_aligned(o->index->env, sections);
+    return status;
 }
 
 // Cuts the lists into pieces of about PIECE_BYTES.
@@ -223,38 +214,136 @@ static enum vs_status mark_presence(struct opener *o, struct vs_error *err)
     return VS_OK;
 }
 
-static enum vs_status load_lists(struct opener *o,
-                                 size_t segment,
-                                 size_t thread_count,
-                                 struct vs_error *err)
+// Directory, and room for what it names.
+static enum vs_status begin_lists(struct opener *o, size_t segment, struct vs_error *err)
 {
     const struct vs_env *env = o->index->env;
     struct vs_index_part *part = o->part;
     struct vs_hot_facts facts = {0};
     VS_TRY(load_directory(o, segment, &facts, err));
-    VS_TRY(check_headers(o, &facts, err));
+    if (!o->index->options.lazy) { // else what they say is known from the directory
+        VS_TRY(check_headers(o, &facts, err));
+    }
     struct vs_lists *lists = &part->lists;
     lists->entry_count = facts.entry_count;
     lists->slot_count = facts.slot_count;
     lists->repeated = (facts.flags & VS_HOT_REPEATED_SLOTS) != 0;
     lists->row_count = o->row_count;
     lists->stride = (size_t)vs_align64(o->column->dim);
-    part->sections = vs_alloc_aligned(env, (size_t)o->lists->length);
-    part->rows = vs_alloc_aligned(env, (size_t)facts.slot_count * lists->stride + 64);
+    bool rows_in_file = o->index->options.lazy && o->index->options.rows_in_file;
+    size_t row_bytes = rows_in_file ? 0 : (size_t)facts.slot_count * lists->stride + 64;
+    part->rows = rows_in_file ? NULL : vs_alloc_aligned(env, row_bytes);
     part->facts = vs_alloc_aligned(env, (size_t)facts.slot_count * sizeof *part->facts + 64);
-    if (part->sections == NULL || part->rows == NULL || part->facts == NULL) {
+    if ((part->rows == NULL && !rows_in_file) || part->facts == NULL) {
         return no_memory(o, o->lists->length + o->rows->length, err);
     }
     lists->records = part->records;
-    lists->first_block = part->first_block;
-    lists->sections = part->sections;
+    lists->layout = &part->layout;
     lists->rows = (const int8_t *)part->rows;
     lists->facts = part->facts;
-    o->index->memory_bytes += o->lists->length + o->rows->length +
-                              (uint64_t)facts.list_count * (sizeof *part->records + 4);
+    o->index->memory_bytes += part->layout.memory_bytes + row_bytes +
+                              (uint64_t)facts.slot_count * sizeof *part->facts +
+                              (uint64_t)facts.list_count * sizeof *part->records;
+    return VS_OK;
+}
+
+static enum vs_status load_lists(struct opener *o,
+                                 size_t segment,
+                                 size_t thread_count,
+                                 struct vs_error *err)
+{
+    VS_TRY(begin_lists(o, segment, err));
     VS_TRY(make_pieces(o, err));
-    VS_TRY(vs_pool_run(env, thread_count, o->piece_count, load_piece, o, err));
+    VS_TRY(vs_pool_run(o->index->env, thread_count, o->piece_count, load_piece, o, err));
     return mark_presence(o, err);
+}
+
+// ---- lazily ----
+
+void vs_index_part_ahead(const struct vs_index *index,
+                         size_t segment,
+                         size_t column,
+                         struct vs_ahead_part *part_out)
+{
+    const struct vs_descriptor *d = &index->descriptor;
+    const struct vs_segment_column *facts = &d->segments[segment].columns[column];
+    const struct vs_index_column *info = &d->info.columns[column];
+    const struct vs_blob_entry *blob = vs_descriptor_blob(
+        d, facts->has_lists ? VS_BLOB_ROWS : VS_BLOB_VECTORS, (int32_t)segment, info->field_id);
+    *part_out = (struct vs_ahead_part){.len = 0};
+    if (blob == NULL) {
+        return; // opening will say so
+    }
+    if (!facts->has_lists) { // small: all of it
+        *part_out = (struct vs_ahead_part){blob->offset, blob->length, NULL};
+    } else if (facts->vector_count != d->info.segments[segment].row_count &&
+               facts->vector_count <= VS_INDEX_MAX_ROWS) { // which rows have one: from the facts
+        uint64_t rows = facts->vector_count * vs_align64(info->dim);
+        part_out->offset = blob->offset + VS_SECTION_HEADER_SIZE + rows;
+        part_out->len = facts->vector_count * VS_ROW_FACT_SIZE;
+    }
+}
+
+static enum vs_status mark_all(struct opener *o, struct vs_error *err)
+{
+    size_t words = (size_t)((o->row_count + 63) / 64);
+    o->part->presence = vs_alloc_zeroed(o->index->env, words, sizeof(uint64_t));
+    if (o->part->presence == NULL) {
+        return no_memory(o, words * 8, err);
+    }
+    memset(o->part->presence, 0xff, words * sizeof(uint64_t));
+    if (o->row_count % 64 != 0) {
+        o->part->presence[words - 1] = ((uint64_t)1 << (o->row_count % 64)) - 1;
+    }
+    o->index->memory_bytes += words * 8;
+    return VS_OK;
+}
+
+// All facts, where not every row has a vector.
+static enum vs_status load_facts(struct opener *o, struct vs_error *err)
+{
+    const struct vs_lists *lists = &o->part->lists;
+    const char *name = o->index->file->name;
+    uint64_t at =
+        o->rows->offset + VS_SECTION_HEADER_SIZE + (uint64_t)lists->slot_count * lists->stride;
+    VS_TRY(vs_file_read(o->index->file, at, (size_t)lists->slot_count * VS_ROW_FACT_SIZE,
+                        o->part->facts, err));
+    for (uint32_t list = 0; list < lists->codebook->list_count; list++) {
+        const struct vs_list_record *record = &lists->records[list];
+        const struct vs_row_fact *facts = lists->facts + record->first_slot;
+        if (vs_crc32c(0, facts, record->slot_count * sizeof *facts) != record->facts_crc) {
+            return vs_fail(err, VS_CORRUPT,
+                           "%s: checksum of the row facts of list %" PRIu32 " of column %" PRId32
+                           " is wrong; rebuild the index",
+                           name, list, o->column->field_id);
+        }
+        VS_TRY(vs_row_facts_check(lists, list, facts, name, err));
+    }
+    return mark_presence(o, err);
+}
+
+static enum vs_status open_lists_lazily(struct opener *o, size_t segment, struct vs_error *err)
+{
+    VS_TRY(begin_lists(o, segment, err));
+    struct vs_lists *lists = &o->part->lists;
+    bool all = lists->slot_count == o->row_count;
+    VS_TRY(all ? mark_all(o, err) : load_facts(o, err));
+    const struct vs_list_loader_options options = {
+        .file = o->index->source,
+        .lists = lists,
+        .lists_at = o->lists->offset,
+        .rows_at = o->rows->offset,
+        .field_id = o->column->field_id,
+        .rows_in_file = o->index->options.rows_in_file,
+        .idle = o->index->options.idle,
+        .background_rate = o->index->options.background_rate,
+    };
+    VS_TRY(vs_list_loader_new(o->index->env, &options, &o->part->loader, err));
+    if (!all) {
+        vs_list_loader_take_facts(o->part->loader);
+    }
+    lists->loader = o->part->loader;
+    return VS_OK;
 }
 
 // ---- vectors ----
@@ -266,6 +355,7 @@ static enum vs_status load_vector_tables(struct opener *o, struct vs_error *err)
     struct vs_index_part *part = o->part;
     struct vs_section_header header;
     const char *name = o->index->file->name;
+    VS_TRY(need_blob(o, VS_BLOB_VECTORS, o->segment, &o->vectors, err));
     VS_TRY(read_header(o, VS_SECTION_VECTORS, o->vectors, &header, err));
     if (header.values[0] != o->row_count || header.values[1] != o->column->dim ||
         !vs_vectors_layout(o->row_count, o->column->dim, &part->vectors_at) ||
@@ -279,6 +369,7 @@ static enum vs_status load_vector_tables(struct opener *o, struct vs_error *err)
     size_t table_bytes = (size_t)(part->vectors_at.crc - part->vectors_at.presence),
            words = (size_t)((o->row_count + 63) / 64);
     uint8_t *tables = vs_alloc(env, table_bytes + 4);
+    vs_free(env, part->row_crcs); // of an attempt that failed
     part->row_crcs = vs_alloc_zeroed(env, (size_t)o->row_count, sizeof(uint32_t));
     uint64_t *bits = vs_alloc_zeroed(env, words, sizeof(uint64_t));
     enum vs_status status = VS_OK;
@@ -319,7 +410,10 @@ static enum vs_status load_vector_tables(struct opener *o, struct vs_error *err)
     o->index->memory_bytes += (uint64_t)o->row_count * 4 + words * 8;
     part->vectors_blob = o->vectors->offset;
     part->vectors_offset = o->vectors->offset + VS_SECTION_HEADER_SIZE;
-    part->has_vectors = status == VS_OK;
+    part->has_vectors = part->has_vectors || status == VS_OK;
+    if (status == VS_OK) {
+        atomic_store_explicit(&part->tables_there, true, memory_order_release);
+    }
     return status;
 }
 
@@ -361,14 +455,18 @@ static enum vs_status open_part(
 {
     const struct vs_segment_column *facts = &o->index->descriptor.segments[segment].columns[column];
     o->part->has_lists = facts->has_lists;
+    bool lazy = o->index->options.lazy;
     if (facts->has_lists) {
         o->part->lists.codebook = &o->index->codebooks[column];
-        o->part->lists.pq_columns = o->index->pq_columns[column];
-        VS_TRY(load_lists(o, segment, thread_count, err));
+        VS_TRY(lazy ? open_lists_lazily(o, segment, err)
+                    : load_lists(o, segment, thread_count, err));
     }
-    if (!facts->has_lists || o->column->has_exact_rows) {
-        VS_TRY(need_blob(o, VS_BLOB_VECTORS, segment, &o->vectors, err));
+    if (!facts->has_lists || (o->column->has_exact_rows && !lazy)) {
         VS_TRY(load_vector_tables(o, err));
+    } else if (o->column->has_exact_rows) {
+        VS_TRY(need_blob(o, VS_BLOB_VECTORS, segment, &o->vectors, err));
+        o->part->vectors_offset = o->vectors->offset + VS_SECTION_HEADER_SIZE;
+        o->part->has_vectors = true; // their tables are read when they are asked for
     }
     if (!facts->has_lists) {
         VS_TRY(load_flat_vectors(o, err));
@@ -395,21 +493,50 @@ enum vs_status vs_index_part_open(struct vs_index *index,
     struct opener o = {.index = index,
                        .part = &index->segments[segment].parts[column],
                        .column = &index->descriptor.info.columns[column],
+                       .segment = segment,
                        .row_count = index->descriptor.info.segments[segment].row_count};
     enum vs_status status = open_part(&o, segment, column, thread_count, err);
     vs_free(index->env, o.piece_first);
     return status;
 }
 
+enum vs_status vs_index_part_tables(const struct vs_index *index,
+                                    size_t segment,
+                                    size_t column,
+                                    struct vs_error *err)
+{
+    struct vs_index_part *part = &index->segments[segment].parts[column];
+    if (atomic_load_explicit(&part->tables_there, memory_order_acquire)) {
+        return VS_OK;
+    }
+
+    union { // the index is const to its users, what it reads on demand is not
+        const struct vs_index *in;
+        struct vs_index *out;
+    } own = {.in = index};
+    struct opener o = {.index = own.out,
+                       .part = part,
+                       .column = &index->descriptor.info.columns[column],
+                       .segment = segment,
+                       .row_count = index->descriptor.info.segments[segment].row_count};
+    (void)pthread_mutex_lock(&own.out->lock);
+    enum vs_status status = atomic_load_explicit(&part->tables_there, memory_order_relaxed)
+                                ? VS_OK
+                                : load_vector_tables(&o, err);
+    (void)pthread_mutex_unlock(&own.out->lock);
+    return status;
+}
+
 void vs_index_part_clear(const struct vs_env *env, struct vs_index_part *part)
 {
+    vs_list_loader_free(part->loader); // its thread uses what follows
     vs_free(env, part->records);
-    vs_free(env, part->first_block);
-    vs_free_aligned(env, part->sections);
+    vs_list_layout_clear(env, &part->layout);
     vs_free_aligned(env, part->rows);
     vs_free_aligned(env, part->facts);
     vs_free_aligned(env, part->vectors);
     vs_free(env, part->inverse_norms);
     vs_free(env, part->row_crcs);
     vs_free(env, part->presence);
+    vs_list_summary_free(part->summary);
 }

@@ -48,16 +48,25 @@ enum vs_status vs_index_read_vectors(const struct vs_index *index,
         }
         return VS_OK;
     }
+    VS_TRY(vs_index_part_tables(index, segment, column, err));
     size_t together = READ_TOGETHER_BYTES / row_bytes > 0 ? READ_TOGETHER_BYTES / row_bytes : 1;
+    struct vs_range *ranges = vs_alloc_zeroed(index->env, count + 1, sizeof *ranges);
+    if (ranges == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "%s: out of memory to read vectors", index->file->name);
+    }
+    size_t range_count = 0;
     for (size_t i = 0; i < count;) {
         size_t n = 1;
         while (i + n < count && n < together && rows[i + n] == rows[i] + n) {
             n++;
         }
-        VS_TRY(vs_file_read(index->file, part->vectors_offset + rows[i] * (uint64_t)row_bytes,
-                            n * row_bytes, out + i * dim, err));
+        ranges[range_count++] = (struct vs_range){
+            part->vectors_offset + rows[i] * (uint64_t)row_bytes, n * row_bytes, out + i * dim};
         i += n;
     }
+    enum vs_status status = vs_file_read_many(index->file, ranges, range_count, err);
+    vs_free(index->env, ranges);
+    VS_TRY(status);
     return check_vectors(index, part, dim, rows, count, out, err);
 }
 
@@ -136,11 +145,12 @@ static enum vs_status append_vectors(const struct vs_index *index,
 
 // ---- attrs ----
 
-static enum vs_status decode_attr(const struct vs_index *index,
-                                  size_t segment,
-                                  size_t field,
-                                  struct vs_column *column_out,
-                                  struct vs_error *err)
+// Where the values of a stored column are in the file.
+static enum vs_status find_attr(const struct vs_index *index,
+                                size_t segment,
+                                size_t field,
+                                struct vs_ahead_part *part_out,
+                                struct vs_error *err)
 {
     const struct vs_descriptor *d = &index->descriptor;
     const struct vs_field *facts = &d->info.fields[field];
@@ -156,40 +166,73 @@ static enum vs_status decode_attr(const struct vs_index *index,
                        "%s: stored column '%.*s' has no part in the attrs of segment %zu",
                        index->file->name, VS_STR_ARG(facts->name), segment);
     }
-    uint8_t *bytes = vs_alloc(index->env, (size_t)part->length);
+    *part_out = (struct vs_ahead_part){blob->offset + part->offset, part->length, NULL};
+    return VS_OK;
+}
+
+static enum vs_status decode_attr(const struct vs_index *index,
+                                  struct vs_file *file,
+                                  size_t segment,
+                                  size_t field,
+                                  struct vs_column *column_out,
+                                  struct vs_error *err)
+{
+    const struct vs_index_info *info = &index->descriptor.info;
+    struct vs_ahead_part part;
+    VS_TRY(find_attr(index, segment, field, &part, err));
+    uint8_t *bytes = vs_alloc(index->env, (size_t)part.len);
     if (bytes == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory for column '%.*s'",
-                       VS_STR_ARG(facts->name));
+                       VS_STR_ARG(info->fields[field].name));
     }
-    enum vs_status status =
-        vs_file_read(index->file, blob->offset + part->offset, (size_t)part->length, bytes, err);
+    enum vs_status status = vs_file_read(file, part.offset, (size_t)part.len, bytes, err);
     if (status == VS_OK) {
-        struct vs_str view = {(const char *)bytes, (size_t)part->length};
-        status = vs_attr_decode(index->env, view, index->file->name, facts,
-                                (size_t)d->info.segments[segment].row_count, column_out, err);
+        struct vs_str view = {(const char *)bytes, (size_t)part.len};
+        status = vs_attr_decode(index->env, view, index->file->name, &info->fields[field],
+                                (size_t)info->segments[segment].row_count, column_out, err);
     }
     vs_free(index->env, bytes);
     return status;
 }
 
-// The decoded column, kept by the index; the lock guards the first use.
-static enum vs_status cached_attr(const struct vs_index *index,
-                                  size_t segment,
-                                  size_t field,
-                                  const struct vs_column **column_out,
-                                  struct vs_error *err)
+// Decodes those of the columns that nobody asked for before, read in one round, and keeps them. The
+// lock guards the first use.
+static enum vs_status need_attrs(const struct vs_index *index,
+                                 size_t segment,
+                                 const size_t *fields,
+                                 size_t count,
+                                 struct vs_error *err)
 {
     struct vs_index_open_segment *open = &index->segments[segment];
     pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&index
                                 ->lock; // the index is const to its users, its lock is not
-    pthread_mutex_lock(lock);
+    struct vs_ahead ahead;
+    size_t part_count = 0;
     enum vs_status status = VS_OK;
-    if (!open->attr_loaded[field]) {
-        status = decode_attr(index, segment, field, &open->attrs[field], err);
-        open->attr_loaded[field] = status == VS_OK;
+    vs_ahead_init(&ahead, index->env, index->file);
+    pthread_mutex_lock(lock);
+    struct vs_ahead_part *parts = vs_alloc_zeroed(index->env, count + 1, sizeof *parts);
+    if (parts == NULL) {
+        status = vs_fail(err, VS_NO_MEMORY, "%s: out of memory", index->file->name);
+    }
+    for (size_t i = 0; i < count && status == VS_OK; i++) {
+        if (!open->attr_loaded[fields[i]]) {
+            status = find_attr(index, segment, fields[i], &parts[part_count++], err);
+        }
+    }
+    if (status == VS_OK && part_count > 0) {
+        status = vs_ahead_read(&ahead, parts, part_count, err);
+    }
+    for (size_t i = 0; i < count && status == VS_OK; i++) {
+        if (!open->attr_loaded[fields[i]]) {
+            status =
+                decode_attr(index, &ahead.base, segment, fields[i], &open->attrs[fields[i]], err);
+            open->attr_loaded[fields[i]] = status == VS_OK;
+        }
     }
     pthread_mutex_unlock(lock);
-    *column_out = &open->attrs[field];
+    vs_ahead_clear(&ahead);
+    vs_free(index->env, parts);
     return status;
 }
 
@@ -314,6 +357,38 @@ static enum vs_status find_field(const struct vs_index *index,
     return VS_OK;
 }
 
+enum vs_status vs_index_prefetch(const struct vs_index *index,
+                                 size_t segment,
+                                 const int32_t *field_ids,
+                                 size_t field_count,
+                                 struct vs_error *err)
+{
+    const struct vs_descriptor *d = &index->descriptor;
+    struct vs_payload_reader *reader = NULL;
+    bool payload = false;
+    size_t count = 0, *fields = vs_alloc_zeroed(index->env, field_count + 1, sizeof *fields);
+    enum vs_status status = VS_OK;
+    if (fields == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", index->file->name);
+    }
+    for (size_t i = 0; i < field_count && status == VS_OK; i++) {
+        size_t field = 0;
+        status = find_field(index, segment, field_ids[i], &field, err);
+        if (status == VS_OK && d->places[field] == VS_PLACE_ATTRS) {
+            fields[count++] = field;
+        }
+        payload = payload || (status == VS_OK && d->places[field] == VS_PLACE_PAYLOAD);
+    }
+    if (status == VS_OK && count > 0) {
+        status = need_attrs(index, segment, fields, count, err);
+    }
+    if (status == VS_OK && payload) {
+        status = payload_reader(index, segment, &reader, err);
+    }
+    vs_free(index->env, fields);
+    return status;
+}
+
 enum vs_status vs_index_fetch(const struct vs_index *index,
                               size_t segment,
                               const int32_t *field_ids,
@@ -331,13 +406,13 @@ enum vs_status vs_index_fetch(const struct vs_index *index,
                            segment, index->file->name);
         }
     }
+    VS_TRY(vs_index_prefetch(index, segment, field_ids, field_count, err));
     for (size_t i = 0; i < field_count; i++) {
         size_t field = 0;
         VS_TRY(find_field(index, segment, field_ids[i], &field, err));
         if (d->places[field] == VS_PLACE_ATTRS) {
-            const struct vs_column *column = NULL;
-            VS_TRY(cached_attr(index, segment, field, &column, err));
-            VS_TRY(vs_column_gather(&batch->columns[i], column, rows, count, err));
+            VS_TRY(vs_column_gather(&batch->columns[i], &index->segments[segment].attrs[field],
+                                    rows, count, err));
         } else if (d->places[field] == VS_PLACE_VECTORS) {
             VS_TRY(append_vectors(index, segment, vs_descriptor_column(d, field_ids[i]), rows,
                                   count, &batch->columns[i], err));
@@ -361,7 +436,7 @@ enum vs_status vs_index_load_column(const struct vs_index *index,
     size_t field = 0;
     VS_TRY(find_field(index, segment, field_id, &field, err));
     if (index->descriptor.places[field] == VS_PLACE_ATTRS) {
-        return decode_attr(index, segment, field, column_out, err);
+        return decode_attr(index, index->file, segment, field, column_out, err);
     }
     size_t rows = (size_t)index->descriptor.info.segments[segment].row_count;
     uint32_t *all = vs_alloc_zeroed(index->env, rows, sizeof *all);
@@ -393,10 +468,16 @@ enum vs_status vs_index_find_id(const struct vs_index *index,
                                 size_t *count_out,
                                 struct vs_error *err)
 {
-    if (segment >= index->descriptor.info.segment_count || index->segments[segment].ids == NULL) {
+    if (segment >= index->descriptor.info.segment_count || index->descriptor.info.id_field_id < 0) {
         return vs_fail(err, VS_INVALID, "%s has no ids for segment %zu", index->file->name,
                        segment);
     }
+    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&index->lock;
+    pthread_mutex_lock(lock);
+    enum vs_status status =
+        index->segments[segment].ids == NULL ? vs_index_load_ids(index, segment, err) : VS_OK;
+    pthread_mutex_unlock(lock);
+    VS_TRY(status);
     vs_ids_find(index->segments[segment].ids, id, rows_out, count_out);
     return VS_OK;
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/index_internal.h"
+#include "index/index_rescore.h"
+#include "index/mask_budget.h"
 #include "index/recall_curve.h"
 #include "index/topk.h"
 
 #include <inttypes.h>
 #include <math.h>
 
-#define EXACT_CHUNK 512
-
+// The candidates of a search through lists.
 struct final_stage {
-    uint32_t *rows, *keys, *spare_rows, *spare_keys;
-    float *vectors; // room for `candidates` rows
+    uint32_t *rows, *keys, *targets, *order;
+    float *scales, *norms; // of the int8 row; norm: squared length
     size_t candidates;
 };
 
@@ -34,6 +35,8 @@ void vs_index_scratch_free(struct vs_index_scratch *scratch)
     }
     vs_free_aligned(scratch->env, scratch->lists.memory);
     vs_free_aligned(scratch->env, scratch->final.memory);
+    vs_free_aligned(scratch->env, scratch->targets.memory);
+    vs_free_aligned(scratch->env, scratch->batch.memory);
     vs_free_aligned(scratch->env, scratch->query);
     vs_free(scratch->env, scratch);
 }
@@ -90,242 +93,291 @@ static enum vs_status prepare_vector(const struct vs_index_column *column,
     return VS_OK;
 }
 
-// ---- exact: all f32 vectors ----
+// ---- lists ----
 
-struct exact_scan {
+#define MAX_TARGETS 1024 // as many as a file has segments
+
+// What a search through lists works on.
+struct list_search {
+    const struct vs_index *index;
+    const struct vs_index_query *query;
     const struct vs_index_column *column;
-    const struct vs_kernels *kernels;
-    const float *query;
-    struct vs_reservoir best;
+    struct vs_lists_target *targets;
+    struct vs_lists_query inner;
+    bool rescore; // asked for, or by the settings
     struct vs_index_stats *stats;
-    float scores[EXACT_CHUNK], norms[EXACT_CHUNK];
 };
 
-static void score_run(struct exact_scan *scan,
-                      const float *vectors,
-                      const float *inverse_norms,
-                      size_t first_row,
-                      size_t count)
+static size_t query_segment(const struct vs_index_query *query, size_t t)
 {
-    size_t dim = scan->column->dim;
-    if (scan->column->metric == VS_METRIC_L2) {
-        scan->kernels->l2_f32(scan->query, vectors, dim, count, scan->scores);
-    } else {
-        scan->kernels->dot_f32(scan->query, vectors, dim, count, scan->scores);
-    }
-    for (size_t i = 0; i < count; i++) {
-        float score = scan->scores[i];
-        if (scan->column->metric == VS_METRIC_L2) {
-            score = -score;
-        } else if (scan->column->metric == VS_METRIC_COSINE) {
-            score *= inverse_norms[i];
+    return query->target_count > 0 ? query->targets[t].segment : query->segment;
+}
+
+static const struct vs_index_mask *query_mask(const struct vs_index_query *query, size_t t)
+{
+    return query->target_count > 0 ? query->targets[t].mask : query->mask;
+}
+
+static size_t query_targets(const struct vs_index_query *query)
+{
+    return query->target_count > 0 ? query->target_count : 1;
+}
+
+static enum vs_status set_targets(struct list_search *search, struct vs_error *err)
+{
+    uint32_t slots = 0;
+    size_t count = query_targets(search->query);
+    for (size_t t = 0; t < count; t++) {
+        size_t segment = query_segment(search->query, t);
+        const struct vs_index_part *part =
+            &search->index->segments[segment].parts[search->query->column];
+        const struct vs_index_mask *mask = query_mask(search->query, t);
+        if (part->lists.slot_count > UINT32_MAX - slots) {
+            return vs_fail(err, VS_LIMIT, "a search takes at most %u rows at once", UINT32_MAX);
         }
-        vs_reservoir_push(&scan->best, vs_topk_key(score), (uint32_t)(first_row + i));
+        search->targets[t] = (struct vs_lists_target){
+            .lists = &part->lists, .mask = mask != NULL ? &mask->lanes : NULL, .first_slot = slots};
+        slots += part->lists.slot_count;
     }
-    scan->stats->scanned += count;
-}
-
-static float inverse_norm(const struct vs_kernels *kernels, const float *vector, size_t dim)
-{
-    float norm = 0.0F;
-    kernels->dot_f32(vector, vector, dim, 1, &norm);
-    return norm > 0.0F ? 1.0F / sqrtf(norm) : 0.0F;
-}
-
-// Runs of allowed rows in [first, end), at most EXACT_CHUNK long.
-static bool next_run(const uint64_t *rows, size_t end, size_t *first, size_t *count_out)
-{
-    size_t at = *first;
-    while (at < end && !vs_bit_get(rows, at)) {
-        at = rows[at / 64] >> (at % 64) == 0 ? (at / 64 + 1) * 64 : at + 1;
-    }
-    size_t stop = at;
-    while (stop < end && stop - at < EXACT_CHUNK && vs_bit_get(rows, stop)) {
-        stop++;
-    }
-    *first = at;
-    *count_out = at < end ? stop - at : 0;
-    return *count_out > 0;
-}
-
-static enum vs_status scan_run_from_file(struct exact_scan *scan,
-                                         const struct vs_index *index,
-                                         const struct vs_index_query *query,
-                                         size_t first,
-                                         size_t count,
-                                         struct final_stage *stage,
-                                         struct vs_error *err)
-{
-    size_t dim = scan->column->dim;
-    for (size_t i = 0; i < count; i++) {
-        stage->spare_rows[i] = (uint32_t)(first + i);
-    }
-    VS_TRY(vs_index_read_vectors(index, query->segment, query->column, stage->spare_rows, count,
-                                 stage->vectors, err));
-    for (size_t i = 0; i < count; i++) {
-        scan->norms[i] = inverse_norm(scan->kernels, stage->vectors + i * dim, dim);
-    }
-    score_run(scan, stage->vectors, scan->norms, first, count);
-    return vs_op_check(index->env, query->op, err);
-}
-
-static enum vs_status search_exact(const struct vs_index *index,
-                                   const struct vs_index_query *query,
-                                   struct vs_index_scratch *scratch,
-                                   struct final_stage *stage,
-                                   struct exact_scan *scan,
-                                   struct vs_error *err)
-{
-    const struct vs_index_part *part = &index->segments[query->segment].parts[query->column];
-    const uint64_t *rows = query->mask != NULL ? query->mask->rows : part->presence;
-    size_t row_count = (size_t)index->descriptor.info.segments[query->segment].row_count,
-           dim = scan->column->dim;
-    size_t keep = query->k < row_count ? query->k : (row_count > 0 ? row_count : 1),
-           room = 2 * keep + EXACT_CHUNK;
-    size_t bytes =
-        4 * VS_SCRATCH_ROUND(room, 4) + VS_SCRATCH_ROUND(EXACT_CHUNK * dim, sizeof(float));
-    VS_TRY(vs_scratch_reset(index->env, &scratch->final, bytes, err));
-    stage->keys = vs_scratch_take(&scratch->final, room, 4);
-    stage->rows = vs_scratch_take(&scratch->final, room, 4);
-    stage->spare_keys = vs_scratch_take(&scratch->final, room, 4);
-    stage->spare_rows = vs_scratch_take(&scratch->final, room, 4);
-    stage->vectors = vs_scratch_take(&scratch->final, EXACT_CHUNK * dim, sizeof(float));
-    vs_reservoir_init(&scan->best, stage->keys, stage->rows, keep, room);
-    size_t count = 0;
-    for (size_t first = 0; next_run(rows, row_count, &first, &count); first += count) {
-        if (part->vectors != NULL) {
-            score_run(scan, part->vectors + first * dim, part->inverse_norms + first, first, count);
-        } else {
-            VS_TRY(scan_run_from_file(scan, index, query, first, count, stage, err));
-        }
-    }
-    vs_reservoir_shrink(&scan->best); // rows come in ascending order, so ties go to the lower one
-    stage->candidates = scan->best.count;
-    scan->stats->exact = true;
+    search->inner.targets = search->targets;
+    search->inner.target_count = count;
     return VS_OK;
 }
 
-// ---- lists ----
-
-// How many of the candidates (best first) can still belong to the best k, given what int8 rounding
-// may have done to the scores.
-static size_t contenders(const struct vs_lists *lists,
-                         const struct vs_index_scratch *scratch,
-                         size_t k,
-                         size_t dim)
+// Settings for this k and recall, as long as the same is asked for again.
+static struct vs_recall_point choose_settings(const struct list_search *search,
+                                              struct vs_index_scratch *scratch,
+                                              uint64_t entries)
 {
-    if (scratch->count <= k) {
-        return scratch->count;
+    const struct vs_index_query *query = search->query;
+    float target = query->recall_target > 0.0F ? query->recall_target : VS_RECALL_TARGET;
+    struct vs_settings_memo *memo = &scratch->memo;
+    bool same = memo->column == search->column && memo->k == query->k && !(memo->target < target) &&
+                !(memo->target > target) && memo->entries == entries;
+    if (!same) {
+        struct vs_index_column column = *search->column;
+        // Where the file is far away, vectors cost round trips: only when they are asked for.
+        column.has_exact_rows = column.has_exact_rows && !search->index->options.lazy;
+        *memo =
+            (struct vs_settings_memo){search->column, query->k, target, entries,
+                                      vs_recall_choose(&column, entries, query->k, target)};
     }
-    bool distance = lists->codebook->metric == VS_METRIC_L2;
-    float longest = 0.0F, norm = 0.0F;
-    for (size_t i = 0; i < dim; i++) {
-        float value = fabsf(scratch->query[i]);
-        longest = value > longest ? value : longest;
-        norm += value * value;
-    }
-    float q_step = longest / 127.0F, cut = 0.0F;
-    size_t count = k;
-    for (size_t i = k - 1; i < scratch->count; i++) {
-        const struct vs_row_fact *fact = &lists->facts[scratch->slots[i]];
-        // Rounding errors are uniform in a step and independent: variance step^2 / 12 a dimension.
-        // Three standard deviations on either side.
-        float margin =
-            3.0F * sqrtf((fact->scale * fact->scale * norm + q_step * q_step * fact->norm) / 12.0F);
-        margin = distance ? 2.0F * margin : margin;
-        if (i == k - 1) {
-            cut = scratch->scores[i] - margin;
-        } else if (scratch->scores[i] + margin >= cut) {
-            count = i + 1;
-        }
-    }
-    return count;
+    return memo->settings;
 }
 
-// Rows of the contenders in ascending order, with keys of their int8 scores or, where the file has
-// them, of their f32 vectors.
-static enum vs_status rescore(const struct vs_index *index,
-                              const struct vs_index_query *query,
+static void set_settings(struct list_search *search, struct vs_index_scratch *scratch)
+{
+    const struct vs_index_query *query = search->query;
+    uint64_t entries = 0, slots = 0, allowed = 0;
+    for (size_t t = 0; t < search->inner.target_count; t++) {
+        const struct vs_lists_target *target = &search->targets[t];
+        entries += target->lists->entry_count;
+        slots += target->lists->slot_count;
+        allowed += target->mask != NULL ? target->mask->allowed_count : target->lists->slot_count;
+    }
+    slots = slots > 0 ? slots : 1;
+    struct vs_recall_point settings = {0};
+    if (query->nprobe == 0 || query->rerank == 0) {
+        settings = choose_settings(search, scratch, entries);
+    }
+    struct vs_lists_query *inner = &search->inner;
+    inner->k = query->k < slots ? query->k : (size_t)slots;
+    search->rescore = query->rescore || (query->nprobe == 0 && settings.rescore);
+    size_t keep = vs_recall_kept(inner->k, search->rescore);
+    inner->keep = keep < slots ? keep : (size_t)slots;
+    inner->nprobe = query->nprobe > 0 ? query->nprobe : settings.nprobe;
+    inner->gap = query->nprobe > 0 ? query->gap : settings.gap;
+    inner->rerank = query->rerank > 0 ? query->rerank : settings.rerank;
+    if (query->rerank == 0 && allowed * 10 < slots * 9) { // a filter, not a few deleted rows
+        inner->rerank_most = inner->rerank * VS_MASK_RERANK_MOST;
+    }
+    inner->op = query->op;
+    search->stats->rerank = inner->rerank;
+}
+
+static void candidate_rows(const struct list_search *search,
+                           const struct vs_index_scratch *scratch,
+                           struct final_stage *stage)
+{
+    for (size_t i = 0; i < scratch->count; i++) {
+        size_t t = search->inner.target_count - 1;
+        while (scratch->slots[i] < search->targets[t].first_slot) {
+            t--;
+        }
+        const struct vs_lists_target *target = &search->targets[t];
+        const struct vs_row_fact *fact =
+            &target->lists->facts[scratch->slots[i] - target->first_slot];
+        stage->rows[i] = fact->row;
+        stage->targets[i] = (uint32_t)t;
+        stage->scales[i] = fact->scale;
+        stage->norms[i] = fact->norm;
+    }
+}
+
+// Exact scores for those whose int8 score can still reach the best k; the others are dropped.
+static enum vs_status rescore(const struct list_search *search,
                               struct vs_index_scratch *scratch,
                               struct final_stage *stage,
-                              struct vs_index_stats *stats,
                               struct vs_error *err)
 {
-    const struct vs_index_part *part = &index->segments[query->segment].parts[query->column];
-    const struct vs_index_column *column = &index->descriptor.info.columns[query->column];
-    const struct vs_kernels *kernels = vs_kernels_get();
-    size_t dim = column->dim;
-    size_t count =
-        part->has_vectors ? contenders(&part->lists, scratch, query->k, dim) : scratch->count;
-    size_t room = count > 0 ? count : 1, vector_room = part->has_vectors ? room * dim : 0;
-    VS_TRY(vs_scratch_reset(index->env, &scratch->final,
-                            4 * VS_SCRATCH_ROUND(room, 4) + VS_SCRATCH_ROUND(vector_room, 4), err));
-    stage->keys = vs_scratch_take(&scratch->final, room, 4);
-    stage->rows = vs_scratch_take(&scratch->final, room, 4);
-    stage->spare_keys = vs_scratch_take(&scratch->final, room, 4);
-    stage->spare_rows = vs_scratch_take(&scratch->final, room, 4);
-    stage->vectors = vs_scratch_take(&scratch->final, vector_room, 4);
+    const struct vs_rescore_query query = {.index = search->index,
+                                           .column = search->query->column,
+                                           .vector = scratch->query,
+                                           .k = search->inner.k};
+    const struct vs_rescore_rows rows = {.count = scratch->count,
+                                         .rows = stage->rows,
+                                         .targets = stage->targets,
+                                         .scales = stage->scales,
+                                         .norms = stage->norms,
+                                         .scores = scratch->scores,
+                                         .keys = stage->keys};
+    size_t count = 0;
+    for (size_t t = 0; t < scratch->count; t++) { }
+    VS_TRY(vs_rescore(&query, &rows, &scratch->final, &count, err));
     stage->candidates = count;
-    for (size_t i = 0; i < count; i++) {
-        stage->rows[i] =
-            ~part->lists.facts[scratch->slots[i]].row; // descending complement: ascending rows
+    search->stats->reranked += count;
+    return VS_OK;
+}
+
+static bool comes_before(const struct final_stage *stage, uint32_t a, uint32_t b)
+{
+    if (stage->keys[a] != stage->keys[b]) {
+        return stage->keys[a] > stage->keys[b];
+    }
+    return stage->targets[a] != stage->targets[b] ? stage->targets[a] < stage->targets[b]
+                                                  : stage->rows[a] < stage->rows[b];
+}
+
+// Best first, ties to the lower row; nearly in order already.
+static void order_candidates(struct final_stage *stage)
+{
+    for (size_t i = 0; i < stage->candidates; i++) {
+        uint32_t own = (uint32_t)i;
+        size_t j = i;
+        for (; j > 0 && comes_before(stage, own, stage->order[j - 1]); j--) {
+            stage->order[j] = stage->order[j - 1];
+        }
+        stage->order[j] = own;
+    }
+}
+
+static enum vs_status make_stage(const struct list_search *search,
+                                 struct vs_index_scratch *scratch,
+                                 struct final_stage *stage,
+                                 struct vs_error *err)
+{
+    size_t room = scratch->count > 0 ? scratch->count : 1;
+    struct vs_scratch_block *block = &scratch->final;
+    size_t bytes = 6 * VS_SCRATCH_ROUND(room, 4) +
+                   (search->rescore ? vs_rescore_bytes(room, search->column->dim) : 0);
+    VS_TRY(vs_scratch_reset(search->index->env, block, bytes, err));
+    stage->keys = vs_scratch_take(block, room, 4);
+    stage->rows = vs_scratch_take(block, room, 4);
+    stage->targets = vs_scratch_take(block, room, 4);
+    stage->order = vs_scratch_take(block, room, 4);
+    stage->scales = vs_scratch_take(block, room, 4);
+    stage->norms = vs_scratch_take(block, room, 4);
+    stage->candidates = scratch->count;
+    for (size_t i = 0; i < scratch->count; i++) {
         stage->keys[i] = vs_topk_key(scratch->scores[i]);
     }
-    vs_topk_sort(stage->rows, stage->keys, stage->spare_rows, stage->spare_keys, count);
+    return VS_OK;
+}
+
+// The best candidates of a run over lists, as hits.
+static enum vs_status finish_lists(struct list_search *search,
+                                   struct vs_index_scratch *scratch,
+                                   struct vs_index_hit *hits_out,
+                                   size_t *hit_count_out,
+                                   struct vs_error *err)
+{
+    struct final_stage stage = {0};
+    int64_t start = vs_monotonic_ns(search->index->env);
+    VS_TRY(make_stage(search, scratch, &stage, err));
+    candidate_rows(search, scratch, &stage);
+    if (search->rescore && scratch->count > 0) {
+        VS_TRY(rescore(search, scratch, &stage, err));
+    }
+    order_candidates(&stage);
+    size_t count = stage.candidates < search->query->k ? stage.candidates : search->query->k;
     for (size_t i = 0; i < count; i++) {
-        stage->rows[i] = ~stage->rows[i];
+        uint32_t c = stage.order[i];
+        hits_out[i] = (struct vs_index_hit){
+            .row = stage.rows[c],
+            .score = vs_topk_score(stage.keys[c]),
+            .segment = (uint32_t)query_segment(search->query, stage.targets[c])};
     }
-    if (!part->has_vectors) {
-        return VS_OK;
+    *hit_count_out = count;
+    search->stats->rerank_ns += vs_monotonic_ns(search->index->env) - start;
+    return VS_OK;
+}
+
+static enum vs_status begin_lists(struct list_search *search,
+                                  struct vs_lists_target *few,
+                                  struct vs_index_scratch *scratch,
+                                  struct vs_error *err)
+{
+    size_t count = query_targets(search->query);
+    search->targets = few;
+    if (count > 1) {
+        size_t bytes = VS_SCRATCH_ROUND(count, sizeof *few);
+        VS_TRY(vs_scratch_reset(search->index->env, &scratch->targets, bytes, err));
+        search->targets = vs_scratch_take(&scratch->targets, count, sizeof *few);
     }
-    VS_TRY(vs_index_read_vectors(index, query->segment, query->column, stage->rows, count,
-                                 stage->vectors, err));
-    for (size_t i = 0; i < count; i++) {
-        const float *vector = stage->vectors + i * dim;
-        float score = 0.0F;
-        if (column->metric == VS_METRIC_L2) {
-            kernels->l2_f32(scratch->query, vector, dim, 1, &score);
-            score = -score;
-        } else {
-            kernels->dot_f32(scratch->query, vector, dim, 1, &score);
-            score *= column->metric == VS_METRIC_COSINE ? inverse_norm(kernels, vector, dim) : 1.0F;
-        }
-        stage->keys[i] = vs_topk_key(score);
-    }
-    stats->reranked += count;
+    VS_TRY(set_targets(search, err));
+    set_settings(search, scratch);
     return VS_OK;
 }
 
 static enum vs_status search_lists(const struct vs_index *index,
                                    const struct vs_index_query *query,
                                    struct vs_index_scratch *scratch,
-                                   struct final_stage *stage,
+                                   struct vs_index_hit *hits_out,
+                                   size_t *hit_count_out,
                                    struct vs_index_stats *stats,
                                    struct vs_error *err)
 {
-    const struct vs_index_part *part = &index->segments[query->segment].parts[query->column];
-    const struct vs_index_column *column = &index->descriptor.info.columns[query->column];
-    float target = query->recall_target > 0.0F ? query->recall_target : VS_RECALL_TARGET;
-    struct vs_recall_point settings = {0};
-    if (query->nprobe == 0 || query->rerank == 0) {
-        settings = vs_recall_choose(column, part->lists.entry_count, query->k, target);
+    struct vs_lists_target one;
+    struct list_search search = {.index = index,
+                                 .query = query,
+                                 .column = &index->descriptor.info.columns[query->column],
+                                 .stats = stats};
+    VS_TRY(begin_lists(&search, &one, scratch, err));
+    search.inner.vector = scratch->query;
+    VS_TRY(vs_lists_search(index->env, &search.inner, scratch, stats, err));
+    return finish_lists(&search, scratch, hits_out, hit_count_out, err);
+}
+
+// ---- entry ----
+
+bool vs_index_has_lists(const struct vs_index *index, size_t segment, size_t column)
+{
+    return index->segments[segment].parts[column].has_lists;
+}
+
+static enum vs_status check_target(const struct vs_index *index,
+                                   const struct vs_index_query *query,
+                                   size_t t,
+                                   struct vs_error *err)
+{
+    size_t segment = query_segment(query, t);
+    const struct vs_index_mask *mask = query_mask(query, t);
+    VS_TRY(vs_index_check_target(index, segment, query->column, err));
+    const struct vs_index_part *part = &index->segments[segment].parts[query->column];
+    if (mask != NULL &&
+        (mask->index != index || mask->segment != segment || mask->column != query->column)) {
+        return vs_fail(err, VS_INVALID, "the mask was made for another segment or column");
     }
-    size_t slots = part->lists.slot_count > 0 ? part->lists.slot_count : 1,
-           k = query->k < slots ? query->k : slots;
-    size_t keep = 2 * k + 16 < slots ? 2 * k + 16 : slots;
-    uint32_t rerank = query->rerank > 0 ? query->rerank : settings.rerank;
-    struct vs_lists_query inner = {.vector = scratch->query,
-                                   .keep = keep,
-                                   .k = k,
-                                   .nprobe = query->nprobe > 0 ? query->nprobe : settings.nprobe,
-                                   .rerank = rerank,
-                                   .mask = query->mask != NULL ? &query->mask->lanes : NULL,
-                                   .op = query->op};
-    VS_TRY(vs_lists_search(index->env, &part->lists, &inner, scratch, stats, err));
-    stats->rerank = rerank;
-    int64_t start = vs_monotonic_ns(index->env);
-    VS_TRY(rescore(index, query, scratch, stage, stats, err));
-    stats->rerank_ns += vs_monotonic_ns(index->env) - start;
+    if (query->target_count > 0 && (!part->has_lists || query->exact)) {
+        return vs_fail(err, VS_INVALID,
+                       "only segments with lists can be searched together, and not exactly");
+    }
+    if ((query->exact || query->rescore) && !part->has_vectors) {
+        return vs_fail(err, VS_UNSUPPORTED,
+                       "%s holds no float vectors, so it cannot answer exactly; rebuild the index "
+                       "with them, or scan the table",
+                       index->file->name);
+    }
     return VS_OK;
 }
 
@@ -333,25 +385,18 @@ static enum vs_status check_query(const struct vs_index *index,
                                   const struct vs_index_query *query,
                                   struct vs_error *err)
 {
-    VS_TRY(vs_index_check_target(index, query->segment, query->column, err));
-    const struct vs_index_part *part = &index->segments[query->segment].parts[query->column];
+    if (query->target_count > MAX_TARGETS) {
+        return vs_fail(err, VS_LIMIT, "a search takes at most %d segments", MAX_TARGETS);
+    }
+    for (size_t t = 0; t < query_targets(query); t++) {
+        VS_TRY(check_target(index, query, t, err));
+    }
     if (query->k == 0 || query->k > VS_INDEX_MAX_ROWS) {
         return vs_fail(err, VS_INVALID, "k is %zu; it must be from 1 to %u", query->k,
                        VS_INDEX_MAX_ROWS);
     }
     if (!(query->recall_target >= 0.0F && query->recall_target <= 1.0F)) {
         return vs_fail(err, VS_INVALID, "the recall target must be from 0 to 1");
-    }
-    if (query->mask != NULL &&
-        (query->mask->index != index || query->mask->segment != query->segment ||
-         query->mask->column != query->column)) {
-        return vs_fail(err, VS_INVALID, "the mask was made for another segment or column");
-    }
-    if (query->exact && !part->has_vectors) {
-        return vs_fail(err, VS_UNSUPPORTED,
-                       "%s holds no float vectors, so it cannot answer exactly; rebuild the index "
-                       "with them, or scan the table",
-                       index->file->name);
     }
     return vs_op_check(index->env, query->op, err);
 }
@@ -365,30 +410,132 @@ enum vs_status vs_index_search(const struct vs_index *index,
                                struct vs_error *err)
 {
     VS_TRY(check_query(index, query, err));
-    const struct vs_index_part *part = &index->segments[query->segment].parts[query->column];
-    const struct vs_index_column *column = &index->descriptor.info.columns[query->column];
-    VS_TRY(prepare_vector(column, query->vector, scratch, err));
+    const struct vs_index_part *part =
+        &index->segments[query_segment(query, 0)].parts[query->column];
+    VS_TRY(prepare_vector(&index->descriptor.info.columns[query->column], query->vector, scratch,
+                          err));
     struct vs_index_stats stats = {0};
-    struct final_stage stage = {0};
-    if (part->has_lists && !query->exact) {
-        VS_TRY(search_lists(index, query, scratch, &stage, &stats, err));
-    } else {
-        int64_t start = vs_monotonic_ns(index->env);
-        struct exact_scan scan = {.column = column,
-                                  .kernels = vs_kernels_get(),
-                                  .query = scratch->query,
-                                  .stats = &stats};
-        VS_TRY(search_exact(index, query, scratch, &stage, &scan, err));
-        stats.scan_ns = vs_monotonic_ns(index->env) - start;
-    }
-    vs_topk_sort(stage.keys, stage.rows, stage.spare_keys, stage.spare_rows, stage.candidates);
-    size_t count = stage.candidates < query->k ? stage.candidates : query->k;
-    for (size_t i = 0; i < count; i++) {
-        hits_out[i] = (struct vs_index_hit){stage.rows[i], vs_topk_score(stage.keys[i])};
-    }
-    *hit_count_out = count;
+    VS_TRY((part->has_lists && !query->exact ? search_lists : vs_index_search_exact)(
+        index, query, scratch, hits_out, hit_count_out, &stats, err));
     if (stats_out != NULL) {
         *stats_out = stats;
+    }
+    return VS_OK;
+}
+
+// ---- many queries ----
+
+struct batch_sink {
+    struct list_search *search;
+    struct vs_index_scratch *scratch;
+    const float *queries; // [count][dim], prepared
+    struct vs_index_hit *hits;
+    size_t *hit_counts;
+};
+
+static enum vs_status take_hits(void *ctx, size_t q, struct vs_error *err)
+{
+    const struct batch_sink *sink = ctx;
+    size_t dim = sink->search->column->dim;
+    memcpy(sink->scratch->query, sink->queries + q * dim, dim * sizeof(float));
+    return finish_lists(sink->search, sink->scratch, sink->hits + q * sink->search->query->k,
+                        &sink->hit_counts[q], err);
+}
+
+// Masks, and lists that are still to be read, go by query.
+static bool fits_batch(const struct vs_index *index, const struct vs_index_query *query)
+{
+    for (size_t t = 0; t < query_targets(query); t++) {
+        const struct vs_index_part *part =
+            &index->segments[query_segment(query, t)].parts[query->column];
+        if (!part->has_lists || query->exact || query_mask(query, t) != NULL ||
+            (part->lists.loader != NULL && !vs_list_loader_has_codes(part->lists.loader))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum vs_status search_together(const struct vs_index *index,
+                                      const struct vs_index_query *query,
+                                      const float *vectors,
+                                      size_t count,
+                                      struct batch_sink *sink,
+                                      struct vs_index_stats *stats,
+                                      struct vs_error *err)
+{
+    struct vs_lists_target one;
+    struct list_search search = {.index = index,
+                                 .query = query,
+                                 .column = &index->descriptor.info.columns[query->column],
+                                 .stats = stats};
+    size_t dim = search.column->dim;
+    float *prepared = vs_alloc_aligned(index->env, count * dim * sizeof *prepared);
+    if (prepared == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "out of memory for a search");
+    }
+    enum vs_status status = VS_OK;
+    for (size_t q = 0; status == VS_OK && q < count; q++) {
+        status = prepare_vector(search.column, vectors + q * dim, sink->scratch, err);
+        memcpy(prepared + q * dim, sink->scratch->query, dim * sizeof *prepared);
+    }
+    if (status == VS_OK) {
+        status = begin_lists(&search, &one, sink->scratch, err);
+    }
+    if (status == VS_OK) {
+        sink->search = &search;
+        sink->queries = prepared;
+        const struct vs_lists_sink inner = {take_hits, sink};
+        status = vs_lists_search_batch(index->env, &search.inner, prepared, count, sink->scratch,
+                                       &inner, stats, err);
+    }
+    vs_free_aligned(index->env, prepared);
+    return status;
+}
+
+static void add_stats(struct vs_index_stats *sum, const struct vs_index_stats *stats)
+{
+    sum->scanned += stats->scanned;
+    sum->reranked += stats->reranked;
+    sum->centroids += stats->centroids;
+    sum->nprobe += stats->nprobe;
+    sum->rerank = stats->rerank;
+    sum->probe_ns += stats->probe_ns;
+    sum->scan_ns += stats->scan_ns;
+    sum->rerank_ns += stats->rerank_ns;
+    sum->exact = stats->exact;
+}
+
+enum vs_status vs_index_search_batch(const struct vs_index *index,
+                                     const struct vs_index_query *query,
+                                     const float *vectors,
+                                     size_t count,
+                                     struct vs_index_scratch *scratch,
+                                     struct vs_index_hit *hits_out,
+                                     size_t *hit_counts_out,
+                                     struct vs_index_stats *stats_out,
+                                     struct vs_error *err)
+{
+    struct vs_index_stats sum = {0};
+    VS_TRY(check_query(index, query, err));
+    if (count > 1 && fits_batch(index, query)) {
+        struct batch_sink sink = {
+            .scratch = scratch, .hits = hits_out, .hit_counts = hit_counts_out};
+        VS_TRY(search_together(index, query, vectors, count, &sink, &sum, err));
+    } else {
+        size_t dim = index->descriptor.info.columns[query->column].dim;
+        for (size_t q = 0; q < count; q++) {
+            struct vs_index_query one = *query;
+            struct vs_index_stats stats = {0};
+            one.vector = vectors + q * dim;
+            VS_TRY(vs_index_search(index, &one, scratch, hits_out + q * query->k,
+                                   &hit_counts_out[q], &stats, err));
+            add_stats(&sum, &stats);
+        }
+    }
+    sum.nprobe = count > 0 ? sum.nprobe / (uint32_t)count : 0;
+    if (stats_out != NULL) {
+        *stats_out = sum;
     }
     return VS_OK;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "index/index_canary.h"
 #include "index/index_internal.h"
+#include "index/verify_lists.h"
 #include "vecstore/base/crc32c.h"
 #include "vecstore/base/json.h"
 
@@ -104,75 +106,6 @@ static enum vs_status report_blobs(struct verifier *v,
 
 // ---- contents ----
 
-static enum vs_status check_coverage(const struct vs_index *index,
-                                     const struct vs_lists *lists,
-                                     uint64_t *seen,
-                                     struct vs_error *err)
-{
-    size_t m = lists->codebook->m;
-    for (uint32_t l = 0; l < lists->codebook->list_count; l++) {
-        uint32_t entries = lists->records[l].entry_count;
-        const uint32_t *slots = vs_lists_slots(lists, l);
-        for (uint32_t i = 0; i < entries; i++) {
-            if (vs_bit_get(seen, slots[i]) && !lists->repeated) {
-                return vs_fail(err, VS_CORRUPT, "%s: slot %" PRIu32 " stands in two lists",
-                               index->file->name, slots[i]);
-            }
-            vs_bit_set(seen, slots[i]);
-        }
-        const uint8_t *codes = vs_lists_codes(lists, l);
-        for (uint32_t pad = entries; pad < vs_list_blocks(entries) * VS_BLOCK_LANES; pad++) {
-            const uint8_t *block = codes + (size_t)(pad / VS_BLOCK_LANES) * 16 * m;
-            unsigned lane = pad % VS_BLOCK_LANES, shift = lane < 16 ? 0 : 4;
-            for (size_t s = 0; s < m; s++) {
-                if ((block[16 * s + (lane & 15)] >> shift & 15) != 0) {
-                    return vs_fail(err, VS_CORRUPT, "%s: padding of list %" PRIu32 " is not zero",
-                                   index->file->name, l);
-                }
-            }
-        }
-    }
-    for (uint32_t slot = 0; slot < lists->slot_count; slot++) {
-        if (!vs_bit_get(seen, slot)) {
-            return vs_fail(err, VS_CORRUPT, "%s: slot %" PRIu32 " stands in no list",
-                           index->file->name, slot);
-        }
-    }
-    return VS_OK;
-}
-
-static enum vs_status check_rows(const struct vs_index *index,
-                                 const struct vs_lists *lists,
-                                 struct vs_error *err)
-{
-    size_t dim = lists->codebook->dim;
-    for (uint32_t slot = 0; slot < lists->slot_count; slot++) {
-        const int8_t *row = lists->rows + slot * lists->stride;
-        for (size_t i = 0; i < lists->stride; i++) {
-            if (i < dim ? row[i] == INT8_MIN : row[i] != 0) {
-                return vs_fail(err, VS_CORRUPT,
-                               "%s: int8 row of slot %" PRIu32 " has a forbidden value",
-                               index->file->name, slot);
-            }
-        }
-    }
-    return VS_OK;
-}
-
-static enum vs_status check_lists(struct verifier *v,
-                                  const struct vs_index *index,
-                                  const struct vs_index_part *part,
-                                  struct vs_error *err)
-{
-    uint64_t *seen = vs_alloc_zeroed(v->env, (size_t)part->lists.slot_count / 64 + 1, sizeof *seen);
-    if (seen == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "out of memory for the verification");
-    }
-    enum vs_status status = check_coverage(index, &part->lists, seen, err);
-    vs_free(v->env, seen);
-    return status == VS_OK ? check_rows(index, &part->lists, err) : status;
-}
-
 static enum vs_status check_vectors(struct verifier *v,
                                     const struct vs_index *index,
                                     size_t segment,
@@ -218,6 +151,21 @@ static enum vs_status check_field(struct verifier *v,
     return VS_OK;
 }
 
+static enum vs_status check_canaries(struct verifier *v, const struct vs_index *index)
+{
+    struct vs_error problem;
+    for (size_t c = 0; c < index->descriptor.info.column_count; c++) {
+        struct vs_canary canary;
+        uint8_t *bytes = NULL;
+        enum vs_status status = vs_index_read_canary(index, c, &canary, &bytes, &problem);
+        vs_free(v->env, bytes);
+        if (status != VS_OK && status != VS_NOT_FOUND) {
+            VS_TRY(note(v, &problem));
+        }
+    }
+    return VS_OK;
+}
+
 static enum vs_status check_contents(struct verifier *v, const struct vs_index *index)
 {
     const struct vs_index_info *info = &index->descriptor.info;
@@ -225,7 +173,8 @@ static enum vs_status check_contents(struct verifier *v, const struct vs_index *
     for (size_t s = 0; s < info->segment_count; s++) {
         for (size_t c = 0; c < info->column_count; c++) {
             const struct vs_index_part *part = &index->segments[s].parts[c];
-            if (part->has_lists && check_lists(v, index, part, &problem) != VS_OK) {
+            if (part->has_lists && vs_verify_lists(v->env, v->file, &index->descriptor, s, c, v->op,
+                                                   &problem) != VS_OK) {
                 VS_TRY(note(v, &problem));
             }
             if (part->has_vectors && check_vectors(v, index, s, c, &problem) != VS_OK) {
@@ -250,6 +199,9 @@ static enum vs_status check_opened(struct verifier *v)
         return note(v, &problem);
     }
     enum vs_status status = check_contents(v, index);
+    if (status == VS_OK) {
+        status = check_canaries(v, index);
+    }
     vs_index_close(index);
     return status;
 }

@@ -12,32 +12,32 @@
 
 #include "index/index.h"
 #include "index/index_format.h"
+#include "index/list_layout.h"
+#include "index/list_loader.h"
 #include "simd/kernels.h"
 
 struct vs_lists {
     const struct vs_codebook *codebook;
-    const float *pq_columns; // the codebook's centroids as [m][sub_dim][16] (vs_pq_columns_make)
     uint32_t entry_count, slot_count;
     bool repeated; // slots may have several entries
     uint64_t row_count;
     size_t stride;                        // of an int8 row
     const struct vs_list_record *records; // [list_count]
-    const uint32_t *first_block;          // [list_count + 1]: blocks of the lists before
-    const uint8_t *sections;              // the lists blob; sections at records[i].offset
-    const int8_t *rows;                   // slot order
-    const struct vs_row_fact *facts;      // slot order
+    const struct vs_list_layout *layout;  // codes and slot references
+    const int8_t *rows;                   // slot order; NULL: through the loader only
+    const struct vs_row_fact *facts;      // slot order; NULL: through the loader only
+    struct vs_list_loader *loader;        // NULL: everything is in memory
 };
 
 static inline const uint8_t *vs_lists_codes(const struct vs_lists *lists, uint32_t list)
 {
-    return lists->sections + lists->records[list].offset;
+    const struct vs_list_layout *layout = lists->layout;
+    return layout->codes + (size_t)layout->first_entry[list] * layout->entry_bytes;
 }
 
 static inline const uint32_t *vs_lists_slots(const struct vs_lists *lists, uint32_t list)
 {
-    const struct vs_list_record *record = &lists->records[list];
-    size_t code_bytes = (size_t)vs_list_blocks(record->entry_count) * 16 * lists->codebook->m;
-    return (const uint32_t *)(const void *)(lists->sections + record->offset + code_bytes);
+    return lists->layout->slots + lists->layout->first_entry[list];
 }
 
 // Allowed rows in list order (vs_index_mask holds one).
@@ -48,12 +48,23 @@ struct vs_lane_mask {
     const uint32_t *slots;        // the allowed slots when there are few, else NULL
 };
 
+// One segment in a search over several with the same codebook. Slots of all targets are numbered
+// through: first_slot is the number of slots in the targets before.
+struct vs_lists_target {
+    const struct vs_lists *lists;
+    const struct vs_lane_mask *mask; // NULL: all
+    uint32_t first_slot;
+};
+
 struct vs_lists_query {
+    const struct vs_lists_target *targets;
+    size_t target_count; // at least one
     const float *vector; // prepared: unit length for cosine
     size_t keep;         // candidates wanted after re-ranking
     size_t k;            // no fewer than this while there are allowed rows
     uint32_t nprobe, rerank;
-    const struct vs_lane_mask *mask; // NULL: all
+    uint32_t rerank_most; // under masks up to so many where they tell less (index/mask_budget.h)
+    float gap;            // see struct vs_recall_point
     const struct vs_op *op;
 };
 
@@ -63,13 +74,23 @@ struct vs_scratch_block {
     size_t capacity, used;
 };
 
+// Settings that the last query of a kind had.
+struct vs_settings_memo {
+    const struct vs_index_column *column;
+    size_t k;
+    float target;
+    uint64_t entries;
+    struct vs_recall_point settings;
+};
+
 struct vs_index_scratch {
     const struct vs_env *env;
-    struct vs_scratch_block lists, final;
+    struct vs_scratch_block lists, final, targets, batch;
+    struct vs_settings_memo memo;
     float *query; // [query_capacity], the prepared vector
     size_t query_capacity;
-    // Result of vs_lists_search, in `lists`: best first, scores from int8 rows (l2: minus the
-    // squared distance), approximate.
+    // Result of vs_lists_search, in `lists`: best first, numbered through the targets, scores from
+    // int8 rows (l2: minus the squared distance).
     uint32_t *slots;
     float *scores;
     size_t count;
@@ -84,56 +105,73 @@ void *vs_scratch_take(struct vs_scratch_block *block, size_t count, size_t size)
 #define VS_SCRATCH_ROUND(count, size) (((size_t)(count) * (size) + 63) & ~(size_t)63)
 
 enum vs_status vs_lists_search(const struct vs_env *env,
-                               const struct vs_lists *lists,
                                const struct vs_lists_query *query,
                                struct vs_index_scratch *scratch,
                                struct vs_index_stats *stats,
                                struct vs_error *err);
 
+// Gets the result of query q of a batch, left in the scratch as by vs_lists_search.
+struct vs_lists_sink {
+    enum vs_status (*take)(void *ctx, size_t q, struct vs_error *err);
+    void *ctx;
+};
+
+// The same for vectors[count][dim] (query->vector is not looked at), without masks and with all
+// codes in memory.
+enum vs_status vs_lists_search_batch(const struct vs_env *env,
+                                     const struct vs_lists_query *query,
+                                     const float *vectors,
+                                     size_t count,
+                                     struct vs_index_scratch *scratch,
+                                     const struct vs_lists_sink *sink,
+                                     struct vs_index_stats *stats,
+                                     struct vs_error *err);
+
 // ---- pieces, also used by the builder's measurement ----
 
 // pq.c
-float *vs_pq_columns_make(
-    const struct vs_env *env,
-    const struct vs_codebook *codebook); // NULL: no memory; free with vs_free_aligned
 // One u8 table for the whole query out of projected values: y = P q for cosine and ip, P q + b for
 // l2. values has room for 16 * m floats, table_out for 16 * m bytes.
 void vs_pq_table(const struct vs_codebook *codebook,
-                 const float *pq_columns,
                  const float *y,
                  float *values,
                  uint8_t *table_out);
 // Packs up to 32 vectors' codes (m / 2 bytes each, sub-quantiser 2i in the low nibble of byte i)
 // into a block of 16 * m bytes.
 void vs_pq_pack_block(const uint8_t *const *codes, size_t count, size_t m, uint8_t *out);
-// The table sum of one entry of a list.
-uint32_t vs_pq_entry_sum(const uint8_t *codes, size_t entry, size_t m, const uint8_t *table);
+// The table sum of one vector's codes (m / 2 bytes, packed as above).
+uint32_t vs_pq_code_sum(const uint8_t *codes, size_t m, const uint8_t *table);
 
 // coarse.c
 struct vs_coarse {
     const struct vs_kernels *kernels;
-    int8_t *y8;           // [proj_dim]
-    int32_t *dots;        // [max(list_count, super_count)]
+    int8_t *q8; // [dim], the query
+    int8_t *y8; // [proj_dim], as lists are ranked with it
+    float q_scale, y_scale;
+    int32_t *dots;
     uint32_t *keys, *ids; // [list_count]
     uint32_t *spare_keys, *spare_ids;
+    float *values;   // [16 * m]
+    uint8_t *table;  // [16 * m], of the last projected query
+    uint64_t scored; // int8 centroids since the last projection
+    uint64_t coded;  // and centroids looked at by their codes
 };
 
 size_t vs_coarse_bytes(const struct vs_codebook *codebook);
 void vs_coarse_init(struct vs_coarse *coarse,
                     const struct vs_codebook *codebook,
                     struct vs_scratch_block *block);
-// The projected query as the codebook's metric wants it for ranking lists and for the table:
-// y[proj_dim].
-void vs_coarse_project(const struct vs_codebook *codebook,
+// Quantises and projects the query and makes its table: y[proj_dim] for the table,
+// y_lists[proj_dim] for ranking lists, each as the codebook's metric wants it.
+void vs_coarse_project(struct vs_coarse *coarse,
+                       const struct vs_codebook *codebook,
                        const float *vector,
                        float *y,
                        float *y_lists);
-// Leaves the `want` best lists (or more than one would look at: all when everything is true), best
-// first, in ids; returns how many.
-size_t vs_coarse_rank(struct vs_coarse *coarse,
-                      const struct vs_codebook *codebook,
-                      const float *y_lists,
-                      size_t want,
-                      bool everything);
+// Leaves the `want` best lists in keys and ids, in no order; returns how many. Up to a certain
+// share only the lists of the nearest super-clusters are looked at.
+size_t vs_coarse_rank(struct vs_coarse *coarse, const struct vs_codebook *codebook, size_t want);
+// A gap (struct vs_recall_point) in the units of the keys' scores.
+float vs_coarse_gap(const struct vs_codebook *codebook, const float *y_lists, float gap);
 
 #endif

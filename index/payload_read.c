@@ -2,6 +2,7 @@
 // The payload blob, reading: docs/format/index-v1-blobs.md section 3. A block is read and
 // decompressed once per fetch; nothing is cached.
 #include "index/attrs.h"
+#include "index/index_ahead.h"
 #include "index/payload_internal.h"
 #include "vecstore/base/bytes.h"
 #include "vecstore/base/checked.h"
@@ -10,6 +11,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define AHEAD_BYTES ((uint64_t)8 << 20) // of blocks that are read side by side
+#define AHEAD_BLOCKS 256
+#define DIRECTORY_GUESS ((uint64_t)64 << 10)
 
 struct vs_payload_reader {
     const struct vs_env *env;
@@ -111,7 +116,9 @@ static enum vs_status parse_directory(struct vs_payload_reader *reader,
     return parse_blocks(reader, bytes + head, err);
 }
 
+// From the end of the blob, which holds most directories and was read in one go.
 static enum vs_status read_directory(struct vs_payload_reader *reader,
+                                     struct vs_file *file,
                                      uint64_t length,
                                      struct vs_error *err)
 {
@@ -120,7 +127,7 @@ static enum vs_status read_directory(struct vs_payload_reader *reader,
         return corrupt(reader, "is shorter than its trailer or reaches beyond the file", err);
     }
     uint64_t end = length - sizeof trailer;
-    VS_TRY(vs_file_read(reader->file, reader->offset + end, sizeof trailer, trailer, err));
+    VS_TRY(vs_file_read(file, reader->offset + end, sizeof trailer, trailer, err));
     uint64_t directory_len = vs_load_u64le(trailer);
     if (memcmp(trailer + 12, VS_PAYLOAD_TRAILER_MAGIC, 4) != 0 ||
         vs_load_u32le(trailer + 8) != vs_crc32c(0, trailer, 8) || directory_len > end) {
@@ -131,7 +138,7 @@ static enum vs_status read_directory(struct vs_payload_reader *reader,
     if (bytes == NULL) {
         return no_memory(err);
     }
-    enum vs_status status = vs_file_read(reader->file, reader->offset + reader->directory_at,
+    enum vs_status status = vs_file_read(file, reader->offset + reader->directory_at,
                                          (size_t)directory_len, bytes, err);
     if (status == VS_OK) {
         status = parse_directory(reader, bytes, (size_t)directory_len, err);
@@ -158,7 +165,16 @@ enum vs_status vs_payload_open(const struct vs_env *env,
     enum vs_status status = reader->fields == NULL ? no_memory(err) : VS_OK;
     if (status == VS_OK) {
         memcpy(reader->fields, place->fields, place->field_count * sizeof *place->fields);
-        status = read_directory(reader, place->length, err);
+        uint64_t length = place->length, guess = DIRECTORY_GUESS + length / 256;
+        guess = guess < length ? guess : length;
+        const struct vs_ahead_part part = {place->offset + length - guess, guess, NULL};
+        struct vs_ahead ahead;
+        vs_ahead_init(&ahead, env, place->file);
+        status = vs_ahead_read(&ahead, &part, 1, err);
+        if (status == VS_OK) {
+            status = read_directory(reader, &ahead.base, length, err);
+        }
+        vs_ahead_clear(&ahead);
     }
     if (status == VS_OK) {
         *reader_out = reader;
@@ -201,13 +217,13 @@ static size_t block_rows(const struct vs_payload_reader *reader, size_t block)
 }
 
 static enum vs_status read_stored(const struct vs_payload_reader *reader,
+                                  struct vs_file *file,
                                   size_t block,
                                   uint8_t *stored,
                                   struct vs_error *err)
 {
     const struct vs_payload_block *entry = &reader->blocks[block];
-    VS_TRY(
-        vs_file_read(reader->file, reader->offset + entry->offset, entry->stored_len, stored, err));
+    VS_TRY(vs_file_read(file, reader->offset + entry->offset, entry->stored_len, stored, err));
     if (vs_crc32c(0, stored, entry->stored_len) != entry->crc) {
         return corrupt(reader, "the checksum of a block is wrong", err);
     }
@@ -250,6 +266,7 @@ static void clear_columns(struct vs_column *columns, size_t count)
 }
 
 static enum vs_status load_block(const struct vs_payload_reader *reader,
+                                 struct vs_file *file,
                                  size_t block,
                                  const bool *wanted,
                                  struct vs_column *columns,
@@ -258,7 +275,7 @@ static enum vs_status load_block(const struct vs_payload_reader *reader,
     const struct vs_payload_block *entry = &reader->blocks[block];
     uint8_t *raw = NULL, *stored = vs_alloc(reader->env, entry->stored_len);
     enum vs_status status =
-        stored == NULL ? no_memory(err) : read_stored(reader, block, stored, err);
+        stored == NULL ? no_memory(err) : read_stored(reader, file, block, stored, err);
     if (status == VS_OK) {
         raw = vs_alloc(reader->env, entry->raw_len);
         status = raw == NULL ? no_memory(err)
@@ -280,18 +297,19 @@ struct fetch {
     const bool *wanted;
     size_t column_count;
     struct vs_column *block_columns; // of the block being read
+    struct vs_ahead ahead;           // blocks that come next
 };
 
 // Appends ascending rows [first, first + count) of `rows` that lie in one block.
-static enum vs_status append_from_block(const struct fetch *fetch,
+static enum vs_status append_from_block(struct fetch *fetch,
                                         size_t block,
                                         const uint32_t *rows,
                                         size_t count,
                                         struct vs_batch *batch,
                                         struct vs_error *err)
 {
-    enum vs_status status =
-        load_block(fetch->reader, block, fetch->wanted, fetch->block_columns, err);
+    enum vs_status status = load_block(fetch->reader, &fetch->ahead.base, block, fetch->wanted,
+                                       fetch->block_columns, err);
     uint32_t first_row = fetch->reader->blocks[block].first_row;
     for (size_t i = 0; i < count && status == VS_OK;) {
         size_t run = 1;
@@ -309,13 +327,44 @@ static enum vs_status append_from_block(const struct fetch *fetch,
     return status;
 }
 
-static enum vs_status fetch_ascending(const struct fetch *fetch,
+// Reads the blocks of the next rows side by side; returns the place behind the last row of them.
+static enum vs_status read_ahead(struct fetch *fetch,
+                                 const uint32_t *rows,
+                                 size_t first,
+                                 size_t count,
+                                 size_t *end_out,
+                                 struct vs_error *err)
+{
+    const struct vs_payload_reader *reader = fetch->reader;
+    struct vs_ahead_part parts[AHEAD_BLOCKS];
+    size_t part_count = 0, i = first;
+    uint64_t bytes = 0;
+    while (i < count && part_count < AHEAD_BLOCKS && bytes < AHEAD_BYTES) {
+        size_t block = block_of_row(reader, rows[i]);
+        uint64_t end = (uint64_t)reader->blocks[block].first_row + block_rows(reader, block);
+        parts[part_count++] = (struct vs_ahead_part){reader->offset + reader->blocks[block].offset,
+                                                     reader->blocks[block].stored_len, NULL};
+        bytes += reader->blocks[block].stored_len;
+        while (i < count && rows[i] < end) {
+            i++;
+        }
+    }
+    *end_out = i;
+    vs_ahead_clear(&fetch->ahead);
+    return vs_ahead_read(&fetch->ahead, parts, part_count, err);
+}
+
+static enum vs_status fetch_ascending(struct fetch *fetch,
                                       const uint32_t *rows,
                                       size_t count,
                                       struct vs_batch *batch,
                                       struct vs_error *err)
 {
+    size_t ahead = 0;
     for (size_t i = 0; i < count;) {
+        if (i >= ahead) {
+            VS_TRY(read_ahead(fetch, rows, i, count, &ahead, err));
+        }
         size_t block = block_of_row(fetch->reader, rows[i]), run = 1;
         uint64_t end =
             (uint64_t)fetch->reader->blocks[block].first_row + block_rows(fetch->reader, block);
@@ -335,7 +384,7 @@ static int compare_u64(const void *left, const void *right)
 }
 
 // Fetches in ascending order into `sorted`, then puts the rows in the order asked for.
-static enum vs_status fetch_sorted(const struct fetch *fetch,
+static enum vs_status fetch_sorted(struct fetch *fetch,
                                    const uint32_t *rows,
                                    size_t count,
                                    struct vs_batch *sorted,
@@ -368,7 +417,7 @@ static enum vs_status fetch_sorted(const struct fetch *fetch,
     return status;
 }
 
-static enum vs_status fetch_any_order(const struct fetch *fetch,
+static enum vs_status fetch_any_order(struct fetch *fetch,
                                       const uint32_t *rows,
                                       size_t count,
                                       struct vs_batch *batch,
@@ -426,6 +475,7 @@ enum vs_status vs_payload_fetch(struct vs_payload_reader *reader,
     bool is_ascending = false;
     VS_TRY(check_fetch(reader, rows, count, &is_ascending, err));
     struct fetch fetch = {.reader = reader, .wanted = wanted};
+    vs_ahead_init(&fetch.ahead, reader->env, reader->file);
     for (size_t f = 0; f < reader->field_count; f++) {
         fetch.column_count += wanted == NULL || wanted[f];
     }
@@ -445,5 +495,6 @@ enum vs_status vs_payload_fetch(struct vs_payload_reader *reader,
     }
     clear_columns(fetch.block_columns, fetch.column_count);
     vs_free(reader->env, fetch.block_columns);
+    vs_ahead_clear(&fetch.ahead);
     return status;
 }

@@ -1,52 +1,124 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/recall_curve.h"
 
+#include "index/topk.h"
+#include "simd/kernels.h"
+
 #include <math.h>
 
-// Rates of one core: code bytes a microsecond, microseconds a list, and microseconds a re-ranked
-// row of 1,024 dimensions.
-#define SCAN_BYTES_PER_US 25000.0F
-#define LIST_US 0.04F
-#define ROW_US 0.05F
+// What coarse.c does: all centroids by their codes, twice the wanted and some more by int8.
+#define SHORTLIST_FACTOR 2.0
+#define SHORTLIST_MORE 64.0
 
-float vs_recall_cost(const struct vs_recall_point *point,
-                     uint64_t entry_count,
-                     uint32_t m,
-                     uint32_t dim)
+const struct vs_recall_rates vs_recall_rates = {.code_bytes = 25000.0F,
+                                                .list = 0.03F,
+                                                .centroid_code_bytes = 60000.0F,
+                                                .centroid = 0.004F,
+                                                .centroid_byte = 0.00002F,
+                                                .row = 0.01F,
+                                                .row_byte = 0.00005F,
+                                                .stored = 0.6F,
+                                                .stored_value = 0.0012F};
+
+// Vectors read to re-score: the best k and those that int8 rounding may have put behind them.
+#define STORED_PER_K 1.1
+#define STORED_MORE 3.0
+
+float vs_recall_cost(const struct vs_recall_point *point, const struct vs_recall_shape *shape)
 {
-    float scanned =
-        point->scanned_fraction * (float)entry_count * (float)m * 0.5F / SCAN_BYTES_PER_US;
-    return scanned + (float)point->nprobe * LIST_US +
-           (float)point->rerank * ROW_US * (0.25F + (float)dim / 1024.0F);
+    const struct vs_recall_rates *rates = &vs_recall_rates;
+    double lists = shape->list_count, bytes = 0.5 * shape->m;
+    double shortlist =
+        (double)vs_recall_reach(point->nprobe, point->gap) * SHORTLIST_FACTOR + SHORTLIST_MORE;
+    double coarse = lists * bytes / (double)rates->centroid_code_bytes;
+    if (shortlist >= lists / 2) {
+        shortlist = lists;
+        coarse = 0.0;
+    }
+    coarse += shortlist *
+              ((double)rates->centroid + (double)rates->centroid_byte * (double)shape->proj_dim);
+    double scanned = (double)point->scanned_fraction * (double)shape->entry_count * bytes;
+    double rows =
+        point->rerank * ((double)rates->row + (double)rates->row_byte * (double)shape->dim);
+    double stored = !point->rescore ? 0.0
+                                    : (STORED_PER_K * point->k + STORED_MORE) *
+                                          ((double)rates->stored +
+                                           (double)rates->stored_value * (double)shape->dim);
+    return (float)(coarse + scanned / (double)rates->code_bytes +
+                   point->nprobe * (double)rates->list + rows + stored);
 }
 
-// Best point among those of one k.
-static const struct vs_recall_point *choose_among(const struct vs_index_column *column,
-                                                  uint64_t entry_count,
-                                                  size_t first,
-                                                  size_t end,
-                                                  float target)
+static float mix(float low, float high, double weight)
 {
-    const struct vs_recall_point *best = NULL, *fallback = &column->recall[first];
-    float best_cost = 0.0F;
-    for (size_t i = first; i < end; i++) {
-        const struct vs_recall_point *point = &column->recall[i];
-        float cost = vs_recall_cost(point, entry_count, column->m, column->dim);
-        if (point->recall >= target && (best == NULL || cost < best_cost)) {
-            best = point;
-            best_cost = cost;
-        }
-        if (point->recall > fallback->recall) {
-            fallback = point;
-        }
-    }
-    return best != NULL ? best : fallback;
+    return low > 0.0F && high > 0.0F
+               ? (float)((double)low * pow((double)high / (double)low, weight))
+               : high;
 }
 
 static uint32_t scale_count(uint32_t count, double factor)
 {
     double scaled = ceil((double)count * factor);
     return scaled < 2147483647.0 ? (uint32_t)scaled : 2147483647u;
+}
+
+// Settings between two of one k, the first of which falls short of the target.
+static struct vs_recall_point towards(const struct vs_recall_point *low,
+                                      const struct vs_recall_point *high,
+                                      float target)
+{
+    struct vs_recall_point point = *high;
+    bool grows = low->nprobe <= high->nprobe && low->rerank <= high->rerank &&
+                 low->rescore == high->rescore &&
+                 (low->gap > 0.0F) == (high->gap > 0.0F) && low->gap <= high->gap;
+    if (!grows || !(low->recall < target)) {
+        return point;
+    }
+    double weight = (double)(target - low->recall) / (double)(high->recall - low->recall);
+    point.nprobe = scale_count(low->nprobe, pow((double)high->nprobe / low->nprobe, weight));
+    point.rerank = scale_count(low->rerank, pow((double)high->rerank / low->rerank, weight));
+    point.gap = mix(low->gap, high->gap, weight);
+    point.scanned_fraction = mix(low->scanned_fraction, high->scanned_fraction, weight);
+    point.recall = target;
+    return point;
+}
+
+static bool usable(const struct vs_index_column *column, const struct vs_recall_point *point)
+{
+    return !point->rescore || column->has_exact_rows;
+}
+
+// The best settings by the points of one k; k 0: there are none.
+static struct vs_recall_point choose_among(const struct vs_index_column *column,
+                                           const struct vs_recall_shape *shape,
+                                           size_t first,
+                                           size_t end,
+                                           float target)
+{
+    const struct vs_recall_point *best = NULL, *short_of = NULL, *fallback = NULL;
+    float best_cost = 0.0F;
+    for (size_t i = first; i < end; i++) {
+        const struct vs_recall_point *point = &column->recall[i];
+        float cost = vs_recall_cost(point, shape);
+        if (!usable(column, point)) {
+            continue;
+        }
+        if (point->recall >= target && (best == NULL || cost < best_cost)) {
+            best = point;
+            best_cost = cost;
+        }
+        fallback = fallback == NULL || point->recall > fallback->recall ? point : fallback;
+    }
+    if (best == NULL) {
+        return fallback != NULL ? *fallback : (struct vs_recall_point){.k = 0};
+    }
+    for (size_t i = first; i < end; i++) { // the best of those of its kind that cost less
+        const struct vs_recall_point *point = &column->recall[i];
+        if (point->rescore == best->rescore && vs_recall_cost(point, shape) < best_cost &&
+            (short_of == NULL || point->recall > short_of->recall)) {
+            short_of = point;
+        }
+    }
+    return short_of != NULL ? towards(short_of, best, target) : *best;
 }
 
 static struct vs_recall_point between(const struct vs_recall_point *low,
@@ -58,7 +130,20 @@ static struct vs_recall_point between(const struct vs_recall_point *low,
     point.k = (uint32_t)k;
     point.nprobe = scale_count(low->nprobe, pow((double)high->nprobe / low->nprobe, t));
     point.rerank = scale_count(low->rerank, pow((double)high->rerank / low->rerank, t));
+    point.rerank = point.rerank > point.k ? point.rerank : point.k;
+    point.gap = low->gap > 0.0F ? mix(low->gap, high->gap, t) : high->gap;
+    point.scanned_fraction = mix(low->scanned_fraction, high->scanned_fraction, t);
+    point.rescore = low->rescore || high->rescore;
     return point;
+}
+
+// Without a curve.
+static struct vs_recall_point guess(const struct vs_index_column *column, uint32_t k)
+{
+    return (struct vs_recall_point){.k = k,
+                                    .nprobe = column->list_count / 8 + 1,
+                                    .rerank = scale_count(k, 10.0),
+                                    .scanned_fraction = 0.125F};
 }
 
 struct vs_recall_point vs_recall_choose(const struct vs_index_column *column,
@@ -67,35 +152,58 @@ struct vs_recall_point vs_recall_choose(const struct vs_index_column *column,
                                         float target)
 {
     uint32_t wanted = k < 2147483647u ? (uint32_t)k : 2147483647u;
-    if (column->recall_count == 0) {
-        return (struct vs_recall_point){wanted, column->list_count / 8 + 1,
-                                        scale_count(wanted, 10.0), 0.0F, 0.125F};
-    }
-    const struct vs_recall_point *low = NULL, *high = NULL;
-    for (size_t first = 0; first < column->recall_count && high == NULL;) {
+    struct vs_recall_shape shape = {entry_count, column->list_count, column->m, column->proj_dim,
+                                    column->dim};
+    struct vs_recall_point low = {0}, high = {0}; // of the measured k around the wanted one
+    for (size_t first = 0; first < column->recall_count && high.k == 0;) {
         size_t end = first;
         while (end < column->recall_count && column->recall[end].k == column->recall[first].k) {
             end++;
         }
-        const struct vs_recall_point *point = choose_among(column, entry_count, first, end, target);
-        if (point->k <= k) {
-            low = point;
-        }
-        if (point->k >= k) {
-            high = point;
-        }
+        struct vs_recall_point point = choose_among(column, &shape, first, end, target);
+        low = point.k > 0 && point.k <= k ? point : low;
+        high = point.k >= k ? point : high;
         first = end;
     }
-    if (low == NULL || (high != NULL && high->k == low->k)) {
-        return high != NULL ? *high : *low;
+    if (low.k == 0 || high.k == low.k) {
+        return high.k > 0 ? high : guess(column, wanted);
     }
-    if (high != NULL) {
-        return between(low, high, k);
+    if (high.k != 0) {
+        return between(&low, &high, k);
     }
-    struct vs_recall_point point = *low; // beyond the largest measured k
-    double factor = (double)k / low->k;
-    point.k = wanted;
-    point.rerank = scale_count(low->rerank, factor);
-    point.nprobe = scale_count(low->nprobe, sqrt(factor));
-    return point;
+    double factor = (double)k / low.k; // beyond the largest measured k
+    low.k = wanted;
+    low.rerank = scale_count(low.rerank, factor);
+    low.nprobe = scale_count(low.nprobe, sqrt(factor));
+    return low;
+}
+
+size_t vs_recall_lists(const uint32_t *keys, size_t count, size_t nprobe, float gap)
+{
+    size_t reach = vs_recall_reach(nprobe > 0 ? nprobe : 1, gap);
+    reach = reach < count ? reach : count;
+    if (!(gap > 0.0F) || reach < 2) {
+        return reach;
+    }
+    const struct vs_kernels *kernels = vs_kernels_get();
+    uint32_t best = keys[0];
+    for (size_t i = 1; i < reach; i++) {
+        best = keys[i] > best ? keys[i] : best;
+    }
+    float score = vs_topk_score(best), limit = gap * gap * (float)nprobe;
+    // The least key that may be taken: both sides of the rule grow as it falls.
+    uint32_t low = vs_topk_key(score - gap * sqrtf((float)nprobe)), high = best;
+    size_t taken = 1;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        float behind = score - vs_topk_score(middle);
+        size_t reached = kernels->count_keys(keys, reach, middle);
+        if (behind * behind * (float)reached <= limit) {
+            high = middle;
+            taken = reached;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return taken;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From a wanted recall to search settings, by the curve that the build measured.
+ * From a wanted recall to search settings, by the curve that the build measured; and what the
+ * settings mean for the choice of lists.
  */
 #ifndef VS_INDEX_RECALL_CURVE_H
 #define VS_INDEX_RECALL_CURVE_H
@@ -9,18 +10,56 @@
 
 #define VS_RECALL_TARGET 0.95F
 
-// Estimated microseconds of a search with these settings, good enough to compare settings.
-float vs_recall_cost(const struct vs_recall_point *point,
-                     uint64_t entry_count,
-                     uint32_t m,
-                     uint32_t dim);
+// What a search costs, in microseconds of one core; the only place where these numbers stand.
+// Measured by bench/bench_search.c.
+struct vs_recall_rates {
+    float code_bytes;          // scanned a microsecond
+    float list;                // each probed list: choosing it, its first lines, its last block
+    float centroid_code_bytes; // a microsecond, of the centroids' codes, which are all looked at
+    float centroid;            // each that goes on to its int8 form, and ...
+    float centroid_byte;       // ... each byte of that
+    float row, row_byte;       // each re-ranked row, and each byte of it
+    float stored, stored_value; // each stored vector read to re-score, and each value of it
+};
+extern const struct vs_recall_rates vs_recall_rates;
 
-// The cheapest measured settings that reach the target, interpolated between measured k; the most
-// thorough ones where none does. points are sorted by k; with none of them, settings that look at
-// an eighth of the lists.
+// What is searched.
+struct vs_recall_shape {
+    uint64_t entry_count;
+    uint32_t list_count, m, proj_dim, dim;
+};
+
+// Candidates that the re-ranking of int8 rows leaves for k answers: some more, so that ties at the
+// end go to the lower row; twice as many where those that can matter are re-scored.
+#define VS_RECALL_TIE_ROOM 16
+static inline size_t vs_recall_kept(size_t k, bool rescore)
+{
+    return (rescore ? 2 * k : k) + VS_RECALL_TIE_ROOM;
+}
+
+// Estimated microseconds of a search with these settings, good enough to compare settings.
+float vs_recall_cost(const struct vs_recall_point *point, const struct vs_recall_shape *shape);
+
+// The cheapest measured settings that reach the target: between two settings of the curve where
+// both lists and re-ranked rows grow, interpolated between measured k; the most thorough ones where
+// none does. points are sorted by k; with none of them, settings that look at an eighth of the
+// lists. Points that re-score count only while the column has its vectors (has_exact_rows).
 struct vs_recall_point vs_recall_choose(const struct vs_index_column *column,
                                         uint64_t entry_count,
                                         size_t k,
                                         float target);
+
+// How many of the ranked lists have to be known before vs_recall_lists can choose among them.
+static inline size_t vs_recall_reach(size_t nprobe, float gap)
+{
+    return gap > 0.0F ? nprobe + nprobe / 2 : nprobe;
+}
+
+// How many of the best lists are probed. keys: of the vs_recall_reach best lists, in any order.
+// Without a gap: nprobe. With one, the list at rank i >= 1 is taken while i < 1.5 nprobe and
+// (best list's score - list's)^2 (i + 1) <= gap^2 nprobe: fewer than nprobe where the best lists
+// stand out, more where many are about as good. gap: in the units of the keys' scores
+// (vs_coarse_gap).
+size_t vs_recall_lists(const uint32_t *keys, size_t count, size_t nprobe, float gap);
 
 #endif

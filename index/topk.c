@@ -1,52 +1,97 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/topk.h"
 
-// The keep-th largest key; *ties_out: how many keys equal to it belong to the best `keep`.
-static uint32_t find_cut(const uint32_t *keys, size_t count, size_t keep, size_t *ties_out)
+#include "simd/kernels.h"
+
+#include <stdbool.h>
+
+#define TABLE_SUMS 65536 // sums of 4-bit codes are below
+
+// A key that at least `keep` and, unless keys are equal, at most `most` keys reach, found by
+// halving; *above_out: how many reach it.
+static uint32_t find_cut(
+    const uint32_t *keys, size_t count, size_t keep, size_t most, size_t *above_out)
 {
-    uint32_t low = keys[0], high = keys[0];
-    for (size_t i = 1; i < count; i++) {
-        low = keys[i] < low ? keys[i] : low;
-        high = keys[i] > high ? keys[i] : high;
+    const struct vs_kernels *kernels = vs_kernels_get();
+    uint32_t low = 0, high = UINT32_MAX; // enough keys reach low, too few any key above high
+    size_t above = count;
+    if (kernels->count_keys(keys, count, TABLE_SUMS) == 0) { // not scores: half the steps
+        high = TABLE_SUMS - 1;
     }
-    // The cut is among the keys in [low, low + span]; each round narrows it to one of 256 digits.
-    uint32_t span = high - low;
-    size_t left = keep;
-    while (span > 0) {
-        unsigned bits = 32 - (unsigned)__builtin_clz(span);
-        unsigned shift = bits > 8 ? bits - 8 : 0;
-        uint32_t histogram[256] = {0};
-        for (size_t i = 0; i < count; i++) {
-            uint32_t distance = keys[i] - low; // keys below wrap around to beyond the span
-            if (distance <= span) {
-                histogram[distance >> shift]++;
-            }
+    while (low < high && above > most) {
+        uint32_t middle = low + (high - low) / 2 + 1;
+        size_t reach = kernels->count_keys(keys, count, middle);
+        if (reach >= keep) {
+            low = middle;
+            above = reach;
+        } else {
+            high = middle - 1;
         }
-        uint32_t digit = span >> shift;
-        while (histogram[digit] < left) {
-            left -= histogram[digit--];
-        }
-        low += digit << shift;
-        span = (1u << shift) - 1;
     }
-    *ties_out = left;
+    *above_out = above;
     return low;
+}
+
+// Drops all but `ties` of the pairs whose key is the least of all.
+static size_t drop_ties(uint32_t *keys, uint32_t *ids, size_t count, uint32_t least, size_t ties)
+{
+    size_t out = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool is_tie = keys[i] == least;
+        keys[out] = keys[i];
+        ids[out] = ids[i];
+        out += !is_tie || ties > 0;
+        ties -= is_tie && ties > 0;
+    }
+    return out;
 }
 
 uint32_t vs_topk_cut(uint32_t *keys, uint32_t *ids, size_t count, size_t keep)
 {
-    size_t ties = 0;
-    uint32_t cut = find_cut(keys, count, keep, &ties);
-    size_t out = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t key = keys[i];
-        size_t tie = key == cut && ties > 0;
-        keys[out] = key;
-        ids[out] = ids[i];
-        out += key > cut || tie;
-        ties -= tie;
+    const struct vs_kernels *kernels = vs_kernels_get();
+    size_t above = 0;
+    uint32_t cut = find_cut(keys, count, keep, keep, &above);
+    kernels->keep_keys(keys, ids, count, cut);
+    if (above > keep) { // the least of them are equal
+        size_t greater = cut < UINT32_MAX ? kernels->count_keys(keys, above, cut + 1) : 0;
+        drop_ties(keys, ids, above, cut, keep - greater);
+        return cut;
     }
-    return cut;
+    uint32_t least = UINT32_MAX;
+    for (size_t i = 0; i < keep; i++) {
+        least = keys[i] < least ? keys[i] : least;
+    }
+    return least;
+}
+
+void vs_topk_order(
+    uint32_t *keys, uint32_t *ids, uint32_t *spare_keys, uint32_t *spare_ids, size_t count)
+{
+    uint32_t low = UINT32_MAX, high = 0, start[257] = {0};
+    for (size_t i = 0; i < count; i++) {
+        low = keys[i] < low ? keys[i] : low;
+        high = keys[i] > high ? keys[i] : high;
+    }
+    if (count < 2 || low == high) {
+        return;
+    }
+    unsigned bits = 32 - (unsigned)__builtin_clz(high - low), shift = bits > 8 ? bits - 8 : 0;
+    for (size_t i = 0; i < count; i++) {
+        start[(high - keys[i]) >> shift]++;
+    }
+    uint32_t sum = 0;
+    for (size_t d = 0; d < 257; d++) {
+        uint32_t n = start[d];
+        start[d] = sum;
+        sum += n;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t at = start[(high - keys[i]) >> shift]++;
+        spare_keys[at] = keys[i];
+        spare_ids[at] = ids[i];
+    }
+    memcpy(keys, spare_keys, count * sizeof *keys);
+    memcpy(ids, spare_ids, count * sizeof *ids);
 }
 
 void vs_topk_sort(
@@ -99,4 +144,15 @@ void vs_reservoir_shrink(struct vs_reservoir *r)
     uint32_t cut = vs_topk_cut(r->keys, r->ids, r->count, r->keep);
     r->count = r->keep;
     r->threshold = cut == UINT32_MAX ? cut : cut + 1;
+}
+
+void vs_reservoir_thin(struct vs_reservoir *r)
+{
+    size_t above = 0;
+    uint32_t cut = find_cut(r->keys, r->count, r->keep, r->keep + r->keep / 4, &above);
+    r->count = vs_kernels_get()->keep_keys(r->keys, r->ids, r->count, cut);
+    r->threshold = cut;                     // equal keys may still belong to the best
+    if (r->count > r->keep + r->keep / 2) { // many equal ones: of these the first
+        vs_reservoir_shrink(r);
+    }
 }

@@ -32,8 +32,12 @@ static inline float vs_topk_score(uint32_t key)
 }
 
 // Keeps the `keep` largest of count >= 1 pairs in their order (0 < keep <= count); returns the
-// smallest key kept.
+// smallest key kept. Of equal keys the first are kept.
 uint32_t vs_topk_cut(uint32_t *keys, uint32_t *ids, size_t count, size_t keep);
+// Nearly sorts by descending key: one pass over 256 equal spans of keys. For orders of work, where
+// a neighbour out of place costs nothing.
+void vs_topk_order(
+    uint32_t *keys, uint32_t *ids, uint32_t *spare_keys, uint32_t *spare_ids, size_t count);
 // Sorts by descending key, equal keys in their order. The spare arrays have room for count.
 void vs_topk_sort(
     uint32_t *keys, uint32_t *ids, uint32_t *spare_keys, uint32_t *spare_ids, size_t count);
@@ -53,6 +57,9 @@ static inline void vs_reservoir_init(
 
 // Cuts down to `keep`; from then on only greater keys matter.
 void vs_reservoir_shrink(struct vs_reservoir *r);
+// Makes room (count > keep): leaves at least `keep` and at most half as many more, faster than an
+// exact cut.
+void vs_reservoir_thin(struct vs_reservoir *r);
 
 static inline void vs_reservoir_push(struct vs_reservoir *r, uint32_t key, uint32_t id)
 {

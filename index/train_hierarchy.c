@@ -5,19 +5,20 @@
  * searching uses. Lloyd passes over all lists, where a point finds its list through the levels as
  * every later row will; they remove what the borders of the cells left. docs/internals/training.md.
  */
+#include "index/codebook_assign.h"
 #include "index/codebook_internal.h"
 #include "index/train_steps.h"
 
 #include <string.h>
 
 #define ASSIGN_ROWS 2048 // points per assignment task
-#define CELL_LISTS 128   // lists per cell of the start
+#define CELL_LISTS 256   // lists per cell of the start
 #define CELL_ROUNDS 8
 #define CELL_POINTS 256 // sample rows per cell centroid
 #define LIST_ROUNDS 4
-#define LIST_POINTS 1024 // bound per list; samples are far smaller
 #define SUPER_ROUNDS 8
-#define LLOYD_PASSES 4
+#define GROUP_ROUNDS 3
+#define LLOYD_PASSES 3
 
 static enum vs_status no_memory(struct vs_error *err)
 {
@@ -27,7 +28,6 @@ static enum vs_status no_memory(struct vs_error *err)
 // ---- start: cells and the lists inside them ----
 
 struct cells {
-    const struct vs_nearest *nearest;
     struct vs_training *t;
     size_t count;
     float *rows;
@@ -35,43 +35,21 @@ struct cells {
     uint32_t *list_first;  // [count + 1] lists of each cell
 };
 
-static enum vs_status assign_rows(void *ctx, size_t index, struct vs_error *err)
-{
-    const struct cells *cells = ctx;
-    struct vs_training *t = cells->t;
-    VS_TRY(vs_op_check(t->env, t->params->op, err));
-    vs_faiss_one_thread();
-    size_t first = index * ASSIGN_ROWS, left = t->points.count - first;
-    return vs_nearest_find(cells->nearest, t->points.rows + first * t->points.dim,
-                           left < ASSIGN_ROWS ? left : ASSIGN_ROWS, t->points.dim, t->label + first,
-                           err);
-}
-
-static size_t task_count(const struct vs_training *t)
-{
-    return (t->points.count + ASSIGN_ROWS - 1) / ASSIGN_ROWS;
-}
-
 // Labels the points with their cells and puts them in the order of the cells.
 static enum vs_status group_points(struct cells *cells, struct vs_error *err)
 {
     struct vs_training *t = cells->t;
-    struct vs_nearest *nearest = NULL;
+    struct vs_train_kmeans task = {.points = t->points,
+                                   .count = cells->count,
+                                   .thread_count = t->params->thread_count,
+                                   .op = t->params->op};
+    VS_TRY(vs_train_kmeans(t->env, &task, cells->rows, t->label, err));
     uint32_t *order = vs_alloc(t->env, t->points.count * sizeof *order);
-    enum vs_status status = order == NULL ? no_memory(err) : VS_OK;
-    if (status == VS_OK) {
-        status = vs_nearest_new(cells->rows, cells->count, t->points.dim, &nearest, err);
+    if (order == NULL) {
+        return no_memory(err);
     }
-    if (status == VS_OK) {
-        cells->nearest = nearest;
-        status =
-            vs_pool_run(t->env, t->params->thread_count, task_count(t), assign_rows, cells, err);
-    }
-    if (status == VS_OK) {
-        vs_train_sort_groups(t->label, t->points.count, cells->count, cells->point_first, order);
-        status = vs_train_permute(t->env, &t->points, order, err);
-    }
-    vs_nearest_free(nearest);
+    vs_train_sort_groups(t->label, t->points.count, cells->count, cells->point_first, order);
+    enum vs_status status = vs_train_permute(t->env, &t->points, order, err);
     vs_free(t->env, order);
     return status;
 }
@@ -85,14 +63,13 @@ static enum vs_status train_cell_centroids(struct cells *cells, struct vs_error 
     if (rows == NULL) {
         return no_memory(err);
     }
-    struct vs_kmeans task = {.dim = t->points.dim,
-                             .count = used,
-                             .rows = rows,
-                             .centroid_count = cells->count,
-                             .rounds = CELL_ROUNDS,
-                             .points_per_centroid = CELL_POINTS,
-                             .seed = t->params->seed};
-    enum vs_status status = vs_faiss_kmeans(&task, cells->rows, err);
+    struct vs_train_kmeans task = {.points = {rows, used, t->points.dim},
+                                   .count = cells->count,
+                                   .rounds = CELL_ROUNDS,
+                                   .seed = t->params->seed,
+                                   .thread_count = t->params->thread_count,
+                                   .op = t->params->op};
+    enum vs_status status = vs_train_kmeans(t->env, &task, cells->rows, t->label, err);
     vs_free_aligned(t->env, rows);
     return status;
 }
@@ -101,21 +78,17 @@ static enum vs_status train_lists_of_cell(void *ctx, size_t cell, struct vs_erro
 {
     const struct cells *cells = ctx;
     struct vs_training *t = cells->t;
-    VS_TRY(vs_op_check(t->env, t->params->op, err));
-    size_t dim = t->points.dim, first = cells->list_first[cell];
-    size_t count = cells->list_first[cell + 1] - first;
-    if (count == 0) {
-        return VS_OK;
-    }
-    vs_faiss_one_thread();
-    struct vs_kmeans kmeans = {.dim = dim,
-                               .count = cells->point_first[cell + 1] - cells->point_first[cell],
-                               .rows = t->points.rows + (size_t)cells->point_first[cell] * dim,
-                               .centroid_count = count,
-                               .rounds = LIST_ROUNDS,
-                               .points_per_centroid = LIST_POINTS,
-                               .seed = t->params->seed + cell};
-    return vs_faiss_kmeans(&kmeans, t->lists.rows + first * dim, err);
+    size_t dim = t->points.dim, list = cells->list_first[cell], point = cells->point_first[cell];
+    struct vs_train_kmeans task = {
+        .points = {t->points.rows + point * dim, cells->point_first[cell + 1] - point, dim},
+        .count = cells->list_first[cell + 1] - list,
+        .rounds = LIST_ROUNDS,
+        .seed = t->params->seed + cell,
+        .thread_count = 1,
+        .op = t->params->op};
+    return task.count == 0
+               ? VS_OK
+               : vs_train_kmeans(t->env, &task, t->lists.rows + list * dim, t->label + point, err);
 }
 
 static enum vs_status alloc_lists(struct vs_training *t, size_t count, struct vs_error *err)
@@ -171,6 +144,13 @@ static size_t choose_super_count(size_t list_count)
     return count < list_count ? count : list_count;
 }
 
+static enum vs_status group_lists(struct vs_training *t, struct vs_error *err)
+{
+    struct vs_train_grouping grouping = {t->params->thread_count, t->params->op, GROUP_ROUNDS};
+    return vs_train_group(t->env, &grouping, &t->lists, t->super_rows, &t->super_count,
+                          t->super_first, err);
+}
+
 static enum vs_status start_supers(struct vs_training *t, struct vs_error *err)
 {
     t->super_count = choose_super_count(t->lists.count);
@@ -179,15 +159,14 @@ static enum vs_status start_supers(struct vs_training *t, struct vs_error *err)
     if (t->super_rows == NULL || t->super_first == NULL) {
         return no_memory(err);
     }
-    struct vs_kmeans task = {.dim = t->points.dim,
-                             .count = t->lists.count,
-                             .rows = t->lists.rows,
-                             .centroid_count = t->super_count,
-                             .rounds = SUPER_ROUNDS,
-                             .points_per_centroid = LIST_POINTS,
-                             .seed = t->params->seed};
-    VS_TRY(vs_faiss_kmeans(&task, t->super_rows, err));
-    return vs_train_group(t->env, &t->lists, t->super_rows, &t->super_count, t->super_first, err);
+    struct vs_train_kmeans task = {.points = {t->lists.rows, t->lists.count, t->points.dim},
+                                   .count = t->super_count,
+                                   .rounds = SUPER_ROUNDS,
+                                   .seed = t->params->seed,
+                                   .thread_count = t->params->thread_count,
+                                   .op = t->params->op};
+    VS_TRY(vs_train_kmeans(t->env, &task, t->super_rows, t->lists.super, err));
+    return group_lists(t, err);
 }
 
 // ---- Lloyd passes ----
@@ -204,10 +183,19 @@ static enum vs_status pass_rows(void *ctx, size_t index, struct vs_error *err)
     VS_TRY(vs_op_check(t->env, t->params->op, err));
     size_t end = (index + 1) * ASSIGN_ROWS;
     end = end < t->points.count ? end : t->points.count;
-    for (size_t i = index * ASSIGN_ROWS; i < end; i++) {
-        t->label[i] = vs_codebook_assign(task->codebook, t->points.rows + i * t->points.dim, NULL);
+    size_t first = index * ASSIGN_ROWS;
+    struct vs_assignment found[ASSIGN_ROWS];
+    vs_codebook_assign_batch(task->codebook, t->points.rows + first * t->points.dim, end - first,
+                             0.0f, found);
+    for (size_t i = first; i < end; i++) {
+        t->label[i] = found[i - first].list;
     }
     return VS_OK;
+}
+
+static size_t task_count(const struct vs_training *t)
+{
+    return (t->points.count + ASSIGN_ROWS - 1) / ASSIGN_ROWS;
 }
 
 static enum vs_status lloyd_pass(struct vs_training *t, struct vs_error *err)
@@ -233,18 +221,18 @@ enum vs_status vs_train_hierarchy(struct vs_training *t, size_t list_count, stru
     if (t->label == NULL) {
         return no_memory(err);
     }
+    vs_op_progress(t->params->op, "training: lists", 0, LLOYD_PASSES, "pass");
     VS_TRY(start_lists(t, list_count, err));
     VS_TRY(start_supers(t, err));
-    for (int pass = 1; pass <= LLOYD_PASSES; pass++) {
-        vs_op_progress(t->params->op, "training", (uint64_t)pass, LLOYD_PASSES, "pass");
+    for (uint64_t pass = 1; pass <= LLOYD_PASSES; pass++) {
         VS_TRY(lloyd_pass(t, err));
         if (pass < LLOYD_PASSES) {
-            vs_train_split_empty(&t->lists);
+            VS_TRY(vs_train_balance(t->env, &t->points, t->label, &t->lists, err));
         } else {
             vs_train_drop_empty(&t->lists);
         }
-        VS_TRY(
-            vs_train_group(t->env, &t->lists, t->super_rows, &t->super_count, t->super_first, err));
+        VS_TRY(group_lists(t, err));
+        vs_op_progress(t->params->op, "training: lists", pass, LLOYD_PASSES, "pass");
     }
-    return VS_OK;
+    return vs_train_order(t->env, &t->lists, t->super_rows, t->super_count, t->super_first, err);
 }

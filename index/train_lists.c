@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define GROUP_ROUNDS 3
+#define GROUP_LISTS 256 // per task
 
 void vs_train_sort_groups(
     const uint32_t *group, size_t count, size_t group_count, uint32_t *first, uint32_t *order)
@@ -157,7 +157,7 @@ enum vs_status vs_train_update(const struct vs_env *env,
         status = vs_fail(err, VS_NO_MEMORY, "out of memory while training");
     } else {
         vs_train_sort_groups(label, points->count, lists->count, first, order);
-        struct update_task task = {points, lists, first, order, 4 * thread_count};
+        struct update_task task = {points, lists, first, order, 4 * thread_count + 1};
         status = vs_pool_run(env, thread_count, task.task_count, update_range, &task, err);
     }
     vs_free(env, first);
@@ -209,21 +209,54 @@ size_t vs_train_drop_empty(struct vs_train_lists *lists)
     return kept;
 }
 
-// Nearest super-centroid of every list, exactly; ties to the lower.
-static void nearest_supers(struct vs_train_lists *lists,
-                           const float *super_rows,
-                           size_t super_count,
-                           float *distances)
+struct group_task {
+    const struct vs_env *env;
+    const struct vs_train_grouping *grouping;
+    struct vs_train_lists *lists;
+    const float *super_rows;
+    size_t super_count;
+};
+
+// Nearest super-centroid of GROUP_LISTS lists, exactly; ties to the lower.
+static enum vs_status nearest_supers(void *ctx, size_t index, struct vs_error *err)
 {
-    for (size_t i = 0; i < lists->count; i++) {
-        vs_kernels_get()->l2_f32(lists->rows + i * lists->dim, super_rows, lists->dim, super_count,
-                                 distances);
+    const struct group_task *task = ctx;
+    struct vs_train_lists *lists = task->lists;
+    VS_TRY(vs_op_check(task->env, task->grouping->op, err));
+    float *distances = vs_alloc(task->env, task->super_count * sizeof *distances);
+    if (distances == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "out of memory while training");
+    }
+    size_t end =
+        (index + 1) * GROUP_LISTS < lists->count ? (index + 1) * GROUP_LISTS : lists->count;
+    for (size_t i = index * GROUP_LISTS; i < end; i++) {
+        vs_kernels_get()->l2_f32(lists->rows + i * lists->dim, task->super_rows, lists->dim,
+                                 task->super_count, distances);
         size_t best = 0;
-        for (size_t s = 1; s < super_count; s++) {
+        for (size_t s = 1; s < task->super_count; s++) {
             best = distances[s] < distances[best] ? s : best;
         }
         lists->super[i] = (uint32_t)best;
     }
+    vs_free(task->env, distances);
+    return VS_OK;
+}
+
+static enum vs_status find_supers(struct group_task *task, bool exact, struct vs_error *err)
+{
+    struct vs_train_lists *lists = task->lists;
+    const struct vs_train_grouping *grouping = task->grouping;
+    if (exact) {
+        return vs_pool_run(task->env, grouping->thread_count,
+                           (lists->count + GROUP_LISTS - 1) / GROUP_LISTS, nearest_supers, task,
+                           err);
+    }
+    struct vs_train_kmeans labels = {.points = {lists->rows, lists->count, lists->dim},
+                                     .count = task->super_count,
+                                     .thread_count = grouping->thread_count,
+                                     .op = grouping->op};
+    float *rows = (float *)(uintptr_t)task->super_rows; // nothing moves without rounds
+    return vs_train_kmeans(task->env, &labels, rows, lists->super, err);
 }
 
 static void move_supers(const struct vs_train_lists *lists,
@@ -273,38 +306,33 @@ static enum vs_status sort_by_super(const struct vs_env *env,
     struct vs_train_points rows = {lists->rows, lists->count, lists->dim};
     enum vs_status status = vs_train_permute(env, &rows, order, err);
     vs_free(env, order);
-    for (size_t s = 0; s < super_count; s++) {
-        for (size_t i = first[s]; i < first[s + 1]; i++) {
-            lists->super[i] = (uint32_t)s;
-        }
-    }
     return status;
 }
 
 enum vs_status vs_train_group(const struct vs_env *env,
+                              const struct vs_train_grouping *grouping,
                               struct vs_train_lists *lists,
                               float *super_rows,
                               size_t *super_count,
                               uint32_t *super_first,
                               struct vs_error *err)
 {
-    float *distances = vs_alloc(env, *super_count * sizeof *distances);
-    if (distances == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "out of memory while training");
-    }
-    enum vs_status status = VS_OK;
-    for (int round = 0; round < GROUP_ROUNDS && status == VS_OK; round++) {
-        nearest_supers(lists, super_rows, *super_count, distances);
-        status = sort_by_super(env, lists, *super_count, super_first, err);
+    struct group_task task = {env, grouping, lists, super_rows, *super_count};
+    for (int round = 1; round <= grouping->rounds; round++) {
+        bool last = round == grouping->rounds;
+        VS_TRY(find_supers(&task, last, err));
+        VS_TRY(sort_by_super(env, lists, *super_count, super_first, err));
         // The last round leaves the lists where the super-centroids that they were compared with
         // stand.
-        if (status == VS_OK && round + 1 < GROUP_ROUNDS) {
+        if (!last) {
             move_supers(lists, super_rows, super_first);
         }
     }
-    if (status == VS_OK) {
-        *super_count = drop_empty_supers(super_rows, *super_count, lists->dim, super_first);
+    *super_count = drop_empty_supers(super_rows, *super_count, lists->dim, super_first);
+    for (size_t s = 0; s < *super_count; s++) {
+        for (size_t i = super_first[s]; i < super_first[s + 1]; i++) {
+            lists->super[i] = (uint32_t)s;
+        }
     }
-    vs_free(env, distances);
-    return status;
+    return VS_OK;
 }

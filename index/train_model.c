@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // vs_train: projection, product-quantiser codebooks, lists. The stages and what they cost:
 // docs/internals/training.md.
+#include "index/codebook_assign.h"
 #include "index/codebook_internal.h"
 #include "index/train_steps.h"
 #include "simd/kernels.h"
@@ -9,11 +10,9 @@
 #include <pthread.h>
 #include <string.h>
 
-#define PROJECT_ROWS 2048
+#define PROJECT_ROWS 256
 #define ROWS_PER_LIST_MIN 8 // fewer sample rows make fewer lists
-#define PQ_START_ROUNDS 3
-#define PQ_START_SAMPLE 4096
-#define PQ_ROUNDS 10
+#define PQ_ROUNDS 13
 #define PQ_SAMPLE 16384
 #define PROJECTION_SAMPLE_MIN 16384 // or 32 rows for each dimension
 #define OPQ_SAMPLE 16384
@@ -121,15 +120,25 @@ static enum vs_status project_rows(void *ctx, size_t index, struct vs_error *err
 {
     struct vs_training *t = ctx;
     VS_TRY(vs_op_check(t->env, t->params->op, err));
-    size_t first = index * PROJECT_ROWS, left = t->sample_count - first;
-    vs_codebook_project_batch(&t->model, t->sample + first * t->model.dim,
-                              left < PROJECT_ROWS ? left : PROJECT_ROWS,
-                              t->points.rows + first * t->points.dim);
+    size_t first = index * PROJECT_ROWS, dim = t->model.dim, stride = (dim + 63) / 64 * 64;
+    size_t count = t->sample_count - first < PROJECT_ROWS ? t->sample_count - first : PROJECT_ROWS;
+    float scale[PROJECT_ROWS];
+    int8_t *rows = vs_alloc_zeroed(t->env, count, stride);
+    if (rows == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        scale[i] = vs_quantize_i8(t->sample + (first + i) * dim, dim, rows + i * stride);
+    }
+    vs_codebook_project_rows(&t->model, rows, stride, scale, count,
+                             t->points.rows + first * t->points.dim);
+    vs_free(t->env, rows);
     return VS_OK;
 }
 
 static enum vs_status project_sample(struct vs_training *t, struct vs_error *err)
 {
+    VS_TRY(vs_codebook_derive(&t->model, err)); // the projection in int8
     t->points.dim = t->model.proj_dim;
     t->points.count = t->sample_count;
     t->points.rows = vs_alloc_aligned(t->env, t->sample_count * t->points.dim * sizeof(float));
@@ -181,8 +190,7 @@ static void pq_round(const float *rows, size_t count, size_t sub_dim, float *tab
     }
 }
 
-// FAISS finds the first codes on a part of the rows (its k-means is slow in few dimensions), our
-// encoder's loop settles them on all.
+// Lloyd rounds by the encoder's own loop, from rows that lie evenly in the sample.
 static enum vs_status train_table(const struct vs_training *t,
                                   size_t index,
                                   const float *rows,
@@ -191,20 +199,13 @@ static enum vs_status train_table(const struct vs_training *t,
 {
     size_t sub_dim = t->model.sub_dim;
     float *table = t->model.pq + index * VS_PQ_CODES * sub_dim;
-    struct vs_kmeans kmeans = {.dim = sub_dim,
-                               .count = count < PQ_START_SAMPLE ? count : PQ_START_SAMPLE,
-                               .rows = rows,
-                               .rounds = PQ_START_ROUNDS,
-                               .points_per_centroid = PQ_START_SAMPLE / VS_PQ_CODES,
-                               .seed = t->params->seed + index};
-    kmeans.centroid_count = kmeans.count < VS_PQ_CODES ? kmeans.count : VS_PQ_CODES;
-    VS_TRY(vs_faiss_kmeans(&kmeans, table, err));
-    for (size_t code = kmeans.centroid_count; code < VS_PQ_CODES; code++) { // never nearer than 0
-        memcpy(table + code * sub_dim, table, sub_dim * sizeof *table);
-    }
     float *scratch = vs_alloc(t->env, (size_t)2 * VS_PQ_CODES * sub_dim * sizeof *scratch);
     if (scratch == NULL) {
         return no_memory(err);
+    }
+    for (size_t code = 0; code < VS_PQ_CODES; code++) {
+        memcpy(table + code * sub_dim, rows + count * code / VS_PQ_CODES * sub_dim,
+               sub_dim * sizeof *table);
     }
     for (int round = 0; round < PQ_ROUNDS; round++) {
         pq_round(rows, count, sub_dim, table, scratch);
@@ -218,7 +219,6 @@ static enum vs_status train_sub_quantiser(void *ctx, size_t index, struct vs_err
     const struct pq_task *pq = ctx;
     struct vs_training *t = pq->t;
     VS_TRY(vs_op_check(t->env, t->params->op, err));
-    vs_faiss_one_thread();
     size_t sub_dim = t->model.sub_dim, proj_dim = t->model.proj_dim;
     float *sub = vs_alloc(t->env, pq->count * sub_dim * sizeof *sub);
     if (sub == NULL) {
@@ -313,8 +313,10 @@ static enum vs_status run_training(struct vs_training *t,
     const struct vs_train_params *params = t->params;
     VS_TRY(vs_op_check(t->env, params->op, err));
     VS_TRY(vs_codebook_init(&t->model, t->env, err));
+    vs_op_progress(params->op, "training: projection", 0, 1, "step");
     VS_TRY(train_projection(t, err));
     VS_TRY(project_sample(t, err));
+    vs_op_progress(params->op, "training: codes", 0, 1, "step");
     VS_TRY(train_pq(t, err));
     size_t list_max = t->sample_count / ROWS_PER_LIST_MIN;
     list_max = list_max == 0 ? 1 : list_max;

@@ -19,33 +19,6 @@ void vs_faiss_begin(void);
 int vs_faiss_one_thread(void);
 void vs_faiss_restore_threads(int count);
 
-struct vs_kmeans {
-    size_t dim, count;
-    const float *rows; // [count][dim], count >= centroid_count
-    size_t centroid_count;
-    int rounds;
-    size_t points_per_centroid; // more are left out, at random
-    uint64_t seed;
-};
-
-enum vs_status vs_faiss_kmeans(const struct vs_kmeans *task,
-                               float *centroids_out,
-                               struct vs_error *err);
-
-struct vs_nearest; // a set of centroids
-enum vs_status vs_nearest_new(const float *rows,
-                              size_t count,
-                              size_t dim,
-                              struct vs_nearest **nearest_out,
-                              struct vs_error *err);
-enum vs_status vs_nearest_find(const struct vs_nearest *nearest,
-                               const float *rows,
-                               size_t count,
-                               size_t dim,
-                               uint32_t *label_out,
-                               struct vs_error *err);
-void vs_nearest_free(struct vs_nearest *nearest);
-
 // A transform to `rows_out` coordinates, trained on rows: PCA with a random rotation, OPQ, or
 // (NONE) a random rotation alone. Fills the first rows_out rows of model->projection and of
 // projection_bias.

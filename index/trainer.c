@@ -6,9 +6,10 @@
 
 #define M_DEFAULT 96      // 48 bytes a vector
 #define PROJ_DIM_CAP 1536 // more coordinates carry no recall that 96 codes could keep
-#define LIST_DEFAULT_MAX 65536
-#define SAMPLE_PER_LIST 40
-#define SAMPLE_MIN 20000 // for projection and product quantiser
+#define LIST_DEFAULT_MAX 131072
+#define SAMPLE_PER_LIST 24  // more than 32 improve little
+#define SAMPLE_SMALL 262144 // up to so many rows are cheap: 64 a list then
+#define SAMPLE_MIN 20000    // for projection and product quantiser
 #define SAMPLE_BYTES_MAX (4ull << 30)
 
 static uint32_t round_up_even(uint32_t value)
@@ -46,17 +47,17 @@ static uint32_t m_for_proj_dim(uint32_t proj_dim)
     return 2;
 }
 
-// The power of two nearest to 8 * sqrt(rows) on the logarithmic scale, and never above a list per 4
-// rows.
+// A power of two: about 16 * sqrt(rows) lists, but no fewer than one for 64 rows and no more than
+// one for 16. Small lists cost a search the ranking of more centroids and save it far more codes.
 static uint32_t default_list_count(uint64_t row_count)
 {
-    uint32_t lists = 1;
-    // lists < 8 * sqrt(rows) / sqrt(2)  <=>  lists^2 < 32 * rows
-    while (lists < LIST_DEFAULT_MAX && (uint64_t)lists * lists < 32 * row_count &&
-           (uint64_t)lists * 8 <= row_count) {
+    uint64_t lists = 1;
+    // lists < 16 * sqrt(rows) / sqrt(2)  <=>  lists^2 < 128 * rows
+    while (lists < LIST_DEFAULT_MAX && lists * 32 <= row_count &&
+           (lists * lists < 128 * row_count || lists * 90 < row_count)) {
         lists *= 2;
     }
-    return lists;
+    return (uint32_t)lists;
 }
 
 void vs_train_defaults(struct vs_train_params *params)
@@ -87,6 +88,9 @@ size_t vs_train_sample_size(const struct vs_train_params *params)
     struct vs_train_params full = *params;
     vs_train_defaults(&full);
     uint64_t rows = (uint64_t)full.list_count * SAMPLE_PER_LIST;
+    uint64_t small = (uint64_t)full.list_count * 64;
+    small = small < SAMPLE_SMALL ? small : SAMPLE_SMALL;
+    rows = rows < small ? small : rows;
     uint64_t fits = SAMPLE_BYTES_MAX / (4ull * (full.dim == 0 ? 1 : full.dim));
     rows = rows < SAMPLE_MIN ? SAMPLE_MIN : rows;
     rows = rows > fits ? fits : rows;

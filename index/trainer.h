@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Training with FAISS: k-means, PCA or OPQ, product-quantiser codebooks. trainer_faiss.c is the
- * only includer of FAISS; without it (VECSTORE_FAISS=OFF) trainer_none.c says so when asked to
- * train.
+ * Training: projection (PCA or OPQ by FAISS), lists, product-quantiser codebooks. trainer_faiss.c
+ * is the only includer of FAISS; without it (VECSTORE_FAISS=OFF) trainer_none.c says so when asked
+ * to train.
  *
- * Same sample, seed, library, BLAS core type and thread count give the same codebook;
- * vs_trainer_facts names the last three.
+ * Same sample, seed, library and BLAS core type give the same codebook, whatever the number of
+ * threads; vs_trainer_facts names library and core.
  */
 #ifndef VS_INDEX_TRAINER_H
 #define VS_INDEX_TRAINER_H
@@ -28,7 +28,7 @@ struct vs_train_params {
 };
 
 // Fills the zero fields: about 48 bytes a vector (m = 96 where dim allows), proj_dim about dim / 2,
-// list_count about 8 * sqrt(rows), all within bounds.
+// list_count about 16 * sqrt(rows) with 16 to 64 rows a list, all within bounds.
 void vs_train_defaults(struct vs_train_params *params);
 // How many sample rows training can use (more are not read).
 size_t vs_train_sample_size(const struct vs_train_params *params);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The steps of training that FAISS does (PCA, OPQ, k-means, nearest centroid with BLAS), and the
- * only includer of its C API.
+ * The steps of training that FAISS does (PCA, OPQ), and the only includer of its C API.
  *
  * Threads: callers split the work into tasks of fixed size, and FAISS and BLAS run with one thread
  * inside each of them. So there is one level of threads, and the result does not depend on their
@@ -11,15 +10,12 @@
 #include "index/train_steps.h"
 #include "simd/cpu.h"
 
-#include <faiss/c_api/Clustering_c.h>
-#include <faiss/c_api/IndexFlat_c.h>
 #include <faiss/c_api/VectorTransform_c.h>
 #include <faiss/c_api/error_c.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIND_ROWS 1024 // rows per call: labels lie on the stack
 #define OPQ_ROUNDS 8
 #define READ_ROWS 64 // of a projection, per call
 
@@ -91,108 +87,6 @@ void vs_faiss_restore_threads(int count)
     if (omp_set_num_threads != NULL) {
         omp_set_num_threads(count);
     }
-}
-
-// ---- nearest centroid ----
-
-// struct vs_nearest is never defined: a FaissIndex goes by this name.
-static enum vs_status new_flat(size_t dim, FaissIndex **index_out, struct vs_error *err)
-{
-    FaissIndexFlat *index = NULL;
-    if (faiss_IndexFlat_new_with(&index, (idx_t)dim, METRIC_L2) != 0) {
-        return faiss_failed("making an index", err);
-    }
-    *index_out = index;
-    return VS_OK;
-}
-
-enum vs_status vs_nearest_new(const float *rows,
-                              size_t count,
-                              size_t dim,
-                              struct vs_nearest **nearest_out,
-                              struct vs_error *err)
-{
-    FaissIndex *index = NULL;
-    VS_TRY(new_flat(dim, &index, err));
-    if (faiss_Index_add(index, (idx_t)count, rows) != 0) {
-        enum vs_status status = faiss_failed("adding centroids", err);
-        faiss_Index_free(index);
-        return status;
-    }
-    *nearest_out = (struct vs_nearest *)(void *)index;
-    return VS_OK;
-}
-
-enum vs_status vs_nearest_find(const struct vs_nearest *nearest,
-                               const float *rows,
-                               size_t count,
-                               size_t dim,
-                               uint32_t *label_out,
-                               struct vs_error *err)
-{
-    idx_t found[FIND_ROWS];
-    FaissIndex *index =
-        (FaissIndex *)(uintptr_t)nearest; // the C API takes no const; searching changes nothing
-    for (size_t first = 0; first < count; first += FIND_ROWS) {
-        size_t n = count - first < FIND_ROWS ? count - first : FIND_ROWS;
-        if (faiss_Index_assign(index, (idx_t)n, rows + first * dim, found, 1) != 0) {
-            return faiss_failed("assignment", err);
-        }
-        for (size_t i = 0; i < n; i++) {
-            label_out[first + i] =
-                found[i] < 0 ? 0 : (uint32_t)found[i]; // -1: no distance was a number
-        }
-    }
-    return VS_OK;
-}
-
-void vs_nearest_free(struct vs_nearest *nearest)
-{
-    if (nearest != NULL) {
-        faiss_Index_free((FaissIndex *)(void *)nearest);
-    }
-}
-
-// ---- k-means ----
-
-static enum vs_status run_clustering(const struct vs_kmeans *task,
-                                     FaissClustering *clustering,
-                                     float *centroids_out,
-                                     struct vs_error *err)
-{
-    FaissIndex *index = NULL;
-    VS_TRY(new_flat(task->dim, &index, err));
-    enum vs_status status = VS_OK;
-    if (faiss_Clustering_train(clustering, (idx_t)task->count, task->rows, index) != 0) {
-        status = faiss_failed("k-means", err);
-    } else {
-        float *found = NULL;
-        size_t len = 0;
-        faiss_Clustering_centroids(clustering, &found, &len);
-        memcpy(centroids_out, found, task->centroid_count * task->dim * sizeof *found);
-    }
-    faiss_Index_free(index);
-    return status;
-}
-
-enum vs_status vs_faiss_kmeans(const struct vs_kmeans *task,
-                               float *centroids_out,
-                               struct vs_error *err)
-{
-    FaissClusteringParameters options;
-    FaissClustering *clustering = NULL;
-    faiss_ClusteringParameters_init(&options);
-    options.niter = task->rounds;
-    options.min_points_per_centroid = 1; // fewer would be a warning on stderr
-    options.max_points_per_centroid = (int)task->points_per_centroid;
-    options.seed = (int)(task->seed & 0x7fffffff);
-    if (faiss_Clustering_new_with_params(&clustering, (int)task->dim, (int)task->centroid_count,
-                                         &options) != 0) {
-        return faiss_failed("k-means", err);
-    }
-    enum vs_status status = run_clustering(task, clustering, centroids_out, err);
-    faiss_Clustering_free(clustering);
-    return status;
 }
 
 // ---- projection ----

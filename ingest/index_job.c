@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/index_job.h"
 
+#include "ingest/index_gather.h"
 #include "ingest/index_publish.h"
 #include "ingest/table_rows.h"
-#include "vecstore/iceberg/contract.h"
 
 #include <string.h>
 
@@ -19,96 +19,14 @@ struct build {
     struct vs_index_build_params params;
 };
 
-static enum vs_status gather_fields(struct build *build,
-                                    const struct vs_schema *schema,
-                                    struct vs_error *err)
+static enum vs_status check_queries(const struct build *build, struct vs_error *err)
 {
-    struct vs_field *fields =
-        vs_arena_alloc_array(&build->arena, schema->field_count + 1, sizeof *fields);
-    if (fields == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "out of memory for %zu fields", schema->field_count);
-    }
-    size_t count = 0;
-    build->params.id_field = SIZE_MAX;
-    for (size_t i = 0; i < schema->field_count; i++) {
-        if (vs_field_is_readable(&schema->fields[i])) {
-            if (i == vs_schema_identifier(schema)) {
-                build->params.id_field = count;
-            }
-            fields[count++] = schema->fields[i];
-        }
-    }
-    build->params.fields = fields;
-    build->params.field_count = count;
-    return VS_OK;
-}
-
-static size_t field_by_id(const struct build *build, int32_t id)
-{
-    size_t i = 0;
-    while (i < build->params.field_count && build->params.fields[i].id != id) {
-        i++;
-    }
-    return i;
-}
-
-static enum vs_status gather_vectors(struct build *build,
-                                     const struct vs_schema *schema,
-                                     struct vs_error *err)
-{
-    struct vs_vector_contract *contracts;
-    size_t count;
-    VS_TRY(
-        vs_contracts_read(build->table->metadata, schema, &build->arena, &contracts, &count, err));
-    if (count == 0) {
-        const struct vs_vector_contract *none;
-        return vs_contract_find(contracts, 0, NULL, &none, err); // says what is missing
-    }
-    if (build->job->query_count > 0 && build->job->query_dim != contracts[0].dimension) {
+    const struct vs_index_build_column *first = &build->params.columns[0];
+    if (build->job->query_count > 0 && build->job->query_dim != first->dim) {
         return vs_fail(
             err, VS_INVALID, "the queries have %zu dimensions, vector column '%.*s' has %u",
-            build->job->query_dim, VS_STR_ARG(contracts[0].column), contracts[0].dimension);
+            build->job->query_dim, VS_STR_ARG(build->params.fields[first->field].name), first->dim);
     }
-    struct vs_index_build_column *columns =
-        vs_arena_alloc_array(&build->arena, count, sizeof *columns);
-    if (columns == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "out of memory for %zu vector columns", count);
-    }
-    for (size_t i = 0; i < count; i++) {
-        columns[i] = (struct vs_index_build_column){
-            .field = field_by_id(build, contracts[i].field_id),
-            .dim = contracts[i].dimension,
-            .normalized = contracts[i].normalized,
-            .model = contracts[i].model,
-        };
-        VS_TRY(vs_metric_parse(contracts[i].metric, &columns[i].metric, err));
-    }
-    build->params.columns = columns;
-    build->params.column_count = count;
-    return VS_OK;
-}
-
-static enum vs_status gather_files(struct build *build, struct vs_error *err)
-{
-    struct vs_index_file_ref *files =
-        vs_arena_alloc_array(&build->arena, build->plan->file_count, sizeof *files);
-    if (files == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "out of memory for %zu data files",
-                       build->plan->file_count);
-    }
-    uint64_t first_row = 0;
-    for (size_t i = 0; i < build->plan->file_count; i++) {
-        const struct vs_data_file *data = &build->plan->files[i].data;
-        files[i] = (struct vs_index_file_ref){
-            .path = data->path,
-            .row_count = (uint64_t)data->record_count,
-            .sequence_number = data->sequence_number,
-            .first_row = first_row,
-        };
-        first_row += files[i].row_count;
-    }
-    build->params.files = files;
-    build->params.file_count = build->plan->file_count;
     return VS_OK;
 }
 
@@ -123,12 +41,22 @@ static enum vs_status gather(struct build *build, struct vs_error *err)
     }
     const struct vs_schema *schema = vs_table_current_schema(metadata);
     build->params.table_uuid = metadata->uuid;
-    build->params.index_uuid = vs_uuid_new_v4(build->env);
+    static const struct vs_uuid none;
+    bool given = memcmp(&build->job->index_uuid, &none, sizeof none) != 0;
+    build->params.index_uuid = given ? build->job->index_uuid : vs_uuid_new_v4(build->env);
+    build->params.created_ms = build->job->created_ms;
+    build->params.resume_dir = build->job->resume_dir;
+    build->params.model = build->job->model;
+    build->params.parts = build->job->parts;
+    build->params.part_count = build->job->part_count;
     build->params.snapshot_id = snapshot->snapshot_id;
     build->params.sequence_number = snapshot->sequence_number;
     build->params.list_count = build->job->list_count;
+    build->params.m = 2 * build->job->code_bytes;
     build->params.projection = build->job->projection;
-    build->params.no_exact_rows = build->job->no_exact_rows;
+    build->params.store_vectors = build->job->store_vectors;
+    build->params.second_assignment = build->job->second_assignment;
+    build->params.spill_dir = build->job->spill_dir;
     build->params.min_recall = build->job->min_recall;
     build->params.queries = build->job->queries;
     build->params.query_count = build->job->query_count;
@@ -136,11 +64,12 @@ static enum vs_status gather(struct build *build, struct vs_error *err)
     build->params.thread_count = build->job->thread_count;
     build->params.memory_bytes = build->job->memory_bytes;
     build->params.op = build->job->op;
-    VS_TRY(gather_fields(build, schema, err));
-    VS_TRY(gather_vectors(build, schema, err));
+    VS_TRY(vs_gather_fields(schema, &build->arena, &build->params, err));
+    VS_TRY(vs_gather_vectors(metadata, schema, &build->arena, &build->params, err));
+    VS_TRY(check_queries(build, err));
     VS_TRY(vs_scan_plan_make(build->env, build->store, metadata, snapshot->snapshot_id,
                              &build->plan, err));
-    return gather_files(build, err);
+    return vs_gather_files(build->plan, &build->arena, &build->params, err);
 }
 
 static enum vs_status write_file(struct build *build,
@@ -180,11 +109,8 @@ static enum vs_status build_and_publish(struct build *build,
     char uuid[VS_UUID_TEXT_SIZE];
     vs_uuid_format(build->params.index_uuid, uuid);
     struct vs_index_job_result result = {.snapshot_id = build->params.snapshot_id};
-    enum vs_status status = vs_buf_printf(&uri, err, "%.*s/metadata/%s" VS_INDEX_FILE_SUFFIX,
-                                          VS_STR_ARG(build->table->metadata->location), uuid);
-    if (status == VS_OK) {
-        status = vs_store_key(build->store, vs_buf_view(&uri), &key, err);
-    }
+    enum vs_status status =
+        vs_index_name(build->store, build->table->metadata, uuid, &uri, &key, err);
     if (status == VS_OK) {
         status = vs_foreign_blobs_read(build->env, build->store, build->table->metadata,
                                        build->params.snapshot_id, &build->arena, &build->params,

@@ -16,10 +16,19 @@
 struct vs_index_job {
     const char *table;
     uint32_t list_count;
+    uint32_t code_bytes; // of a vector: half the sub-quantisers; 0: automatic
     enum vs_projection projection;
-    bool no_exact_rows;
-    float min_recall;     // 0: no gate
-    const float *queries; // [query_count][dim of the first vector column]
+    enum vs_store_vectors store_vectors;
+    enum vs_tune_second second_assignment;
+    const char *spill_dir;  // NULL: $TMPDIR, or /tmp
+    const char *resume_dir; // see index_build.h; NULL: none
+    const struct vs_index_model *model;
+    struct vs_file *const *parts;
+    size_t part_count;
+    struct vs_uuid index_uuid; // all zero: random
+    int64_t created_ms;        // 0: now
+    float min_recall;          // 0: no gate
+    const float *queries;      // [query_count][dim of the first vector column]
     size_t query_count, query_dim;
     uint64_t seed, memory_bytes;
     size_t thread_count;

@@ -10,7 +10,47 @@
 struct publication {
     const struct vs_index_publish *publish;
     struct vs_index_pointer pointer;
+    struct vs_pair properties[5];
+    char previous[(VS_INDEX_PREVIOUS_KEPT + 1) * VS_UUID_TEXT_SIZE];
 };
+
+// The version that is current now goes to the front of the former ones.
+static void remember_previous(struct publication *publication, const struct vs_table_metadata *base)
+{
+    struct vs_str current = vs_table_property(base, VS_PROPERTY_INDEX_UUID),
+                  own = vs_str_from_c(publication->publish->index_uuid),
+                  list = vs_table_property(base, VS_PROPERTY_INDEX_PREVIOUS), next = current;
+    size_t used = 0, count = 0;
+    bool more = current.len > 0;
+    while (count < VS_INDEX_PREVIOUS_KEPT && (more || vs_stats_file_previous(&list, &next))) {
+        bool is_repeated = !more && vs_str_equal(next, current);
+        more = false;
+        if (vs_str_equal(next, own) || is_repeated || next.len != VS_UUID_TEXT_SIZE - 1) {
+            continue;
+        }
+        int n = snprintf(publication->previous + used, sizeof publication->previous - used,
+                         "%s%.*s", count > 0 ? " " : "", VS_STR_ARG(next));
+        used += (size_t)n;
+        count++;
+    }
+    publication->properties[4] = (struct vs_pair){VS_STR(VS_PROPERTY_INDEX_PREVIOUS),
+                                                  (struct vs_str){publication->previous, used}};
+}
+
+static enum vs_status check_replaced(const struct vs_index_publish *publish,
+                                     const struct vs_table_metadata *base,
+                                     struct vs_error *err)
+{
+    struct vs_str current = vs_table_property(base, VS_PROPERTY_INDEX_UUID);
+    if (publish->replaces.len == 0 || current.len == 0 ||
+        vs_str_equal(current, publish->replaces)) {
+        return VS_OK;
+    }
+    return vs_fail(err, VS_CONFLICT,
+                   "another version of the index (%.*s) was published meanwhile; run the command "
+                   "again",
+                   VS_STR_ARG(current));
+}
 
 // The newest snapshot is the best place, since that is where other engines keep statistics from
 // being cleaned up; but never on top of another engine's statistics that this file does not carry.
@@ -25,6 +65,9 @@ static enum vs_status choose_snapshot(void *ctx,
         return vs_fail(err, VS_CONFLICT,
                        "the table was dropped and made anew meanwhile; build its index again");
     }
+    VS_TRY(check_replaced(publication->publish, base, err));
+    remember_previous(publication, base);
+    intent->set_property_count = publication->properties[4].value.len > 0 ? 5 : 4;
     const struct vs_statistics *newest = vs_table_statistics(base, base->current_snapshot_id);
     bool free_or_ours =
         newest == NULL || vs_str_ends_with(newest->path, VS_STR(VS_INDEX_FILE_SUFFIX));
@@ -62,6 +105,19 @@ void vs_index_pointer_set(struct vs_index_pointer *pointer,
         (struct vs_pair){VS_STR(VS_PROPERTY_INDEX_UUID), vs_str_from_c(index_uuid)};
 }
 
+enum vs_status vs_index_name(struct vs_store *store,
+                             const struct vs_table_metadata *metadata,
+                             const char *uuid,
+                             struct vs_buf *uri,
+                             struct vs_buf *key,
+                             struct vs_error *err)
+{
+    vs_buf_reset(uri);
+    VS_TRY(vs_buf_printf(uri, err, "%.*s/metadata/%s" VS_INDEX_FILE_SUFFIX,
+                         VS_STR_ARG(metadata->location), uuid));
+    return vs_store_key(store, vs_buf_view(uri), key, err);
+}
+
 enum vs_status vs_index_publish(struct vs_catalog *catalog,
                                 const struct vs_index_publish *publish,
                                 unsigned *attempts_out,
@@ -73,8 +129,10 @@ enum vs_status vs_index_publish(struct vs_catalog *catalog,
     if (publish->blob_metadata_json.len > 0) {
         publication.pointer.statistics.blob_metadata_json = publish->blob_metadata_json;
     }
+    memcpy(publication.properties, publication.pointer.properties,
+           sizeof publication.pointer.properties);
     struct vs_intent intent = {
-        .set_properties = publication.pointer.properties,
+        .set_properties = publication.properties,
         .set_property_count = 4,
         .rebase = choose_snapshot,
         .rebase_ctx = &publication,

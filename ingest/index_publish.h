@@ -32,8 +32,21 @@ struct vs_index_publish {
     int64_t snapshot_id; // that was indexed
     uint64_t file_size, footer_size;
     struct vs_str blob_metadata_json; // of the carried blobs of other producers; empty: "[]"
+    // Version that has to be current still, else CONFLICT; empty: whatever is.
+    struct vs_str replaces;
     const struct vs_op *op;
 };
+
+// How many former versions a table remembers for a rollback.
+#define VS_INDEX_PREVIOUS_KEPT 3
+
+// URI and key of an index file of the table (buffers are reset first).
+enum vs_status vs_index_name(struct vs_store *store,
+                             const struct vs_table_metadata *metadata,
+                             const char *uuid,
+                             struct vs_buf *uri,
+                             struct vs_buf *key,
+                             struct vs_error *err);
 
 enum vs_status vs_index_publish(struct vs_catalog *catalog,
                                 const struct vs_index_publish *publish,

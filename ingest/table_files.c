@@ -211,6 +211,27 @@ static enum vs_status add_partition_statistics(
     return vs_table_files_add(ctx, path, VS_TABLE_FILE_STATISTICS, size, err);
 }
 
+// Versions of the index that a rollback can publish again.
+static enum vs_status add_previous_indexes(struct vs_table_files *files,
+                                           const struct vs_table_metadata *metadata,
+                                           struct vs_error *err)
+{
+    struct vs_str list = vs_table_property(metadata, VS_PROPERTY_INDEX_PREVIOUS), uuid;
+    struct vs_buf uri;
+    enum vs_status status = VS_OK;
+    vs_buf_init(&uri, files->env, KEY_MAX_BYTES);
+    while (status == VS_OK && vs_stats_file_previous(&list, &uuid)) {
+        vs_buf_reset(&uri);
+        status = vs_buf_printf(&uri, err, "%.*s/metadata/%.*s" VS_INDEX_FILE_SUFFIX,
+                               VS_STR_ARG(metadata->location), VS_STR_ARG(uuid));
+        if (status == VS_OK) {
+            status = vs_table_files_add(files, vs_buf_view(&uri), VS_TABLE_FILE_STATISTICS, 0, err);
+        }
+    }
+    vs_buf_clear(&uri);
+    return status;
+}
+
 enum vs_status vs_table_files_add_named(struct vs_table_files *files,
                                         const struct vs_table_metadata *metadata,
                                         const char *metadata_uri,
@@ -224,6 +245,7 @@ enum vs_status vs_table_files_add_named(struct vs_table_files *files,
         vs_partition_statistics_visit(files->env, metadata, add_partition_statistics, files, err));
     VS_TRY(vs_table_files_add(files, vs_table_property(metadata, VS_PROPERTY_INDEX_PATH),
                               VS_TABLE_FILE_STATISTICS, 0, err));
+    VS_TRY(add_previous_indexes(files, metadata, err));
     for (size_t i = 0; i < metadata->metadata_log_count; i++) {
         VS_TRY(vs_table_files_add(files, metadata->metadata_log[i].metadata_file,
                                   VS_TABLE_FILE_METADATA, 0, err));

@@ -57,13 +57,14 @@ static void read_cpu(void)
     cpu.model = (int)model;
     read_brand();
     bool has_osxsave = (c >> 27 & 1) != 0, has_avx = (c >> 28 & 1) != 0;
+    bool has_f16c = (c >> 29 & 1) != 0, has_popcnt = (c >> 23 & 1) != 0;
     if (!has_osxsave || !has_avx || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) {
         return;
     }
     uint64_t xcr0 = read_xcr0();
     bool saves_ymm = (xcr0 & 0x06) == 0x06; // SSE and AVX state
     bool saves_zmm = (xcr0 & 0xe6) == 0xe6; // and opmask, ZMM_Hi256, Hi16_ZMM
-    cpu.avx2 = saves_ymm && (b >> 5 & 1) != 0;
+    cpu.avx2 = saves_ymm && has_f16c && has_popcnt && (b >> 5 & 1) != 0;
     bool avx512f = saves_zmm && (b >> 16 & 1) != 0;
     cpu.avx512bw = avx512f && (b >> 30 & 1) != 0 && (b >> 31 & 1) != 0; // BW and VL
     cpu.avx512vbmi = cpu.avx512bw && (c >> 1 & 1) != 0;

@@ -8,8 +8,9 @@
 #include <stdbool.h>
 
 struct vs_cpu {
-    int family, model;                           // x86: with extended bits added; 0 elsewhere
-    bool avx2, avx512bw, avx512vbmi, avx512vnni; // usable: CPUID and XCR0 both agree
+    int family, model; // x86: with extended bits added; 0 elsewhere
+    // Usable: CPUID and XCR0 both agree. avx2 comes with F16C and POPCNT, avx512bw with VL.
+    bool avx2, avx512bw, avx512vbmi, avx512vnni;
     bool neon;
     char brand[64];
 };

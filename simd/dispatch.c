@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLE_MAX 2
+#define TABLE_MAX 4 // on one processor
 
 static const struct vs_kernels *runnable[TABLE_MAX + 1]; // best first, NULL-terminated
 static const struct vs_kernels *chosen;
@@ -24,15 +24,39 @@ static const struct vs_kernels *find_runnable(const char *name)
     return NULL;
 }
 
-static void choose(void)
+// Best first. By CPUID and family alone: a start that measures would give another table now and
+// then on a busy machine, and the order was measured once per family (docs/internals/simd.md).
+static size_t list_runnable(const struct vs_kernels **out)
 {
     size_t count = 0;
 #if defined(__x86_64__)
-    if (vs_cpu_get()->avx2) {
-        runnable[count++] = &vs_kernels_avx2;
+    const struct vs_cpu *cpu = vs_cpu_get();
+    bool halves_zmm = cpu->family == 25; // Zen 4: every 512-bit operation takes two turns
+    if (cpu->avx512vbmi && cpu->avx512vnni) {
+        out[count++] = &vs_kernels_vnni;
+    }
+    bool has_avx512 = cpu->avx512bw && cpu->avx2;
+    if (has_avx512 && !halves_zmm) {
+        out[count++] = &vs_kernels_avx512;
+    }
+    if (cpu->avx2) {
+        out[count++] = &vs_kernels_avx2;
+    }
+    if (has_avx512 && halves_zmm) {
+        out[count++] = &vs_kernels_avx512;
+    }
+#elif defined(__aarch64__)
+    if (vs_cpu_get()->neon) {
+        out[count++] = &vs_kernels_neon;
     }
 #endif
-    runnable[count] = &vs_kernels_scalar;
+    out[count++] = &vs_kernels_scalar;
+    return count;
+}
+
+static void choose(void)
+{
+    runnable[list_runnable(runnable)] = NULL;
     chosen = runnable[0];
     // An unknown or unrunnable name changes nothing.
     // NOLINTNEXTLINE(concurrency-mt-unsafe): read once, and no thread of ours sets it

@@ -263,9 +263,9 @@ BEGIN {
     allow("ingest", all_vecstore " index")
     allow("api/query", all_vecstore " index simd api/vecstore.h") # the public structs are its arguments
     allow("api", all_vecstore " index simd api/query ingest") # puts warehouse, catalog and engine together (ADR 3)
-    allow("api/http", "vecstore/base api/vecstore.h")
+    allow("api/http", "vecstore/base api/vecstore.h simd") # base64 of vectors (ADR 4)
     allow("api/cli", "vecstore/base api/vecstore.h api/http/server.h")
-    allow("bench", "vecstore/base vecstore/format vecstore/iceberg api/vecstore.h index simd")
+    allow("bench", "vecstore/base vecstore/object vecstore/format vecstore/iceberg api/vecstore.h api/query/filter.h index simd")
     allow("examples", "api/vecstore.h")
 
     adapter("^yyjson\\.h$", "vecstore/base/json\\.c")

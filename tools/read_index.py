@@ -103,8 +103,12 @@ def check_lists(blobs, number, segment, column, part):
         need(crc32c(lists[at : at + code_bytes + 4 * n]) == list_crc, f"checksum of list {i}")
         need(crc32c(rows[64 + first * stride : 64 + (first + own) * stride]) == rows_crc, f"checksum of the rows of list {i}")
         need(crc32c(rows[facts_at + 16 * first : facts_at + 16 * (first + own)]) == facts_crc, f"checksum of the facts of list {i}")
-        for reference in struct.unpack_from(f"<{n}I", lists, at + code_bytes):
+        references = struct.unpack_from(f"<{n}I", lists, at + code_bytes)
+        for reference in references:
             covered[reference] += 1
+        need(references[:own] == tuple(range(first, first + own)), f"entries of the slots of list {i}")
+        need(all(a < b for a, b in zip(references[own:], references[own + 1 :])), f"order of the second entries of list {i}")
+        need(all(not first <= r < first + own for r in references[own:]), f"second entries of list {i} are of other lists")
         for entry in range(n, (n + 31) // 32 * 32):
             need(not any(codes_of(lists[at : at + code_bytes], m, entry)), f"padding of list {i}")
         offset, slot = offset + align64(code_bytes + 4 * n), slot + own

@@ -37,7 +37,12 @@ packages_of() {
             libsnappy-dev libbrotli-dev libroaring-dev libsqlite3-dev libssl-dev \
             libopenblas-dev
         ;;
-    test) printf '%s\n' python3 python3-venv ;;
+    test)
+        printf '%s\n' python3 python3-venv
+        # The aarch64 kernels, cross-compiled and emulated.
+        [ "$(dpkg --print-architecture)" = arm64 ] ||
+            printf '%s\n' gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+        ;;
     lint) printf '%s\n' clang clang-format clang-tidy shellcheck ;;
     fuzz) printf '%s\n' clang ;;
     fresh) printf '%s\n' debootstrap ;;

@@ -22,6 +22,12 @@ const struct cli_option cli_globals[CLI_GLOBAL_COUNT + 1] = {
     [CLI_JSON] = {"json", 0, NULL, "print one JSON document instead of text"},
     [CLI_QUIET] = {"quiet", 'q', NULL, "no progress bars"},
     [CLI_THREADS] = {"threads", 0, "N", "processors to use (default all)"},
+    [CLI_CACHE_DIR] = {"cache-dir", 0, "DIR",
+                       "copies of parts of remote indexes (default for s3:// and rest: "
+                       "$XDG_CACHE_HOME/vecstore; none: no copies)"},
+    [CLI_CACHE_SIZE] = {"cache-size", 0, "SIZE", "most bytes of such copies (default 8GiB)"},
+    [CLI_INDEX_ROWS] = {"index-rows", 0, "WHERE",
+                        "memory (default), or file: vectors for re-ranking stay in the index file"},
     [CLI_GLOBAL_COUNT] = {NULL, 0, NULL, NULL},
 };
 

@@ -40,7 +40,7 @@ struct cli_command {
 struct cli_args {
     const struct cli_option *options; // of the command
     const char *values[ARGS_MAX_OPTIONS];
-    const char *globals[10];                 // see cli_globals
+    const char *globals[16];                 // see cli_globals
     const char *settings[ARGS_MAX_SETTINGS]; // "key=value" of every --set, in order
     size_t setting_count;
     const char *positionals[ARGS_MAX_POSITIONALS];
@@ -59,6 +59,9 @@ enum cli_global {
     CLI_JSON,
     CLI_QUIET,
     CLI_THREADS,
+    CLI_CACHE_DIR,
+    CLI_CACHE_SIZE,
+    CLI_INDEX_ROWS,
     CLI_GLOBAL_COUNT
 };
 extern const struct cli_option cli_globals[CLI_GLOBAL_COUNT + 1];

@@ -40,6 +40,9 @@ enum vs_status cli_print(struct cli_context *context,
 enum vs_status cli_split(
     const char *text, struct vs_str *parts, size_t max, size_t *count_out, struct vs_error *err);
 
+// The report of `index show` as an SVG file (cmd_index_plot.c).
+enum vs_status cli_plot_index(const struct vs_json *root, const char *path, struct vs_error *err);
+
 // The text of `table describe`, also printed after changes (cmd_table.c).
 void cli_render_describe(const struct vs_json *root, FILE *out);
 
@@ -75,6 +78,9 @@ extern const struct cli_command cmd_table_expire, cmd_table_compact, cmd_table_o
 extern const struct cli_command cmd_export, cmd_inspect;
 extern const struct cli_command cmd_ingest, cmd_delete, cmd_get;
 extern const struct cli_command cmd_index_build, cmd_index_list, cmd_index_show, cmd_index_verify;
+extern const struct cli_command cmd_index_train, cmd_index_encode, cmd_index_assemble;
+extern const struct cli_command cmd_index_refresh, cmd_index_merge, cmd_index_rollback,
+    cmd_index_export;
 extern const struct cli_command cmd_query, cmd_recall, cmd_serve, cmd_version;
 
 #endif

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/cli/cli.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 static enum vs_status add_setting(struct cli_context *context,
                                   struct vs_str key,
                                   struct vs_str value,
@@ -67,9 +74,72 @@ enum vs_status cli_read_at(const struct cli_args *args, struct vs_at *at, struct
     return status == VS_OK ? VS_OK : vs_wrap(err, status, "--snapshot");
 }
 
+static bool is_far_away(const struct cli_context *context)
+{
+    const char *warehouse = cli_global(&context->args, CLI_WAREHOUSE);
+    const char *catalog = cli_global(&context->args, CLI_CATALOG);
+    struct vs_str uri = vs_str_from_c(warehouse != NULL ? warehouse : "");
+    return vs_str_starts_with(uri, VS_STR("s3://")) || vs_str_starts_with(uri, VS_STR("s3a://")) ||
+           vs_str_starts_with(uri, VS_STR("s3n://")) ||
+           (catalog != NULL && strcmp(catalog, "rest") == 0);
+}
+
+// The user's cache folder, where there is one and it can be used; "" else.
+static void find_cache_dir(const struct cli_context *context, char *dir, size_t size)
+{
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    dir[0] = '\0';
+    if (!is_far_away(context)) {
+        return;
+    }
+    int n = 0;
+    if (xdg != NULL && xdg[0] == '/') {
+        n = snprintf(dir, size, "%s/vecstore", xdg);
+        (void)mkdir(xdg, 0700);
+    } else if (home != NULL && home[0] == '/') {
+        n = snprintf(dir, size, "%s/.cache", home);
+        (void)mkdir(dir, 0700);
+        n = snprintf(dir, size, "%s/.cache/vecstore", home);
+    }
+    bool usable = n > 0 && (size_t)n < size && (mkdir(dir, 0700) == 0 || errno == EEXIST) &&
+                  access(dir, R_OK | W_OK | X_OK) == 0;
+    if (!usable) {
+        dir[0] = '\0';
+    }
+}
+
+static enum vs_status cache_options(const struct cli_context *context,
+                                    struct vs_db_options *options,
+                                    char *dir,
+                                    size_t size,
+                                    struct vs_error *err)
+{
+    const char *named = cli_global(&context->args, CLI_CACHE_DIR);
+    const char *limit = cli_global(&context->args, CLI_CACHE_SIZE);
+    const char *rows = cli_global(&context->args, CLI_INDEX_ROWS);
+    if (named == NULL) {
+        find_cache_dir(context, dir, size);
+        options->cache_dir = dir[0] != '\0' ? dir : NULL;
+    } else if (strcmp(named, "none") != 0) {
+        options->cache_dir = named;
+    }
+    if (limit != NULL) {
+        enum vs_status status = vs_parse_size(vs_str_from_c(limit), &options->cache_dir_bytes, err);
+        if (status != VS_OK) {
+            return vs_wrap(err, status, "--cache-size");
+        }
+    }
+    if (rows != NULL && strcmp(rows, "memory") != 0 && strcmp(rows, "file") != 0) {
+        return vs_fail(err, VS_INVALID, "--index-rows %s: say memory or file", rows);
+    }
+    options->rows_in_file = rows != NULL && strcmp(rows, "file") == 0;
+    return VS_OK;
+}
+
 enum vs_status cli_open(struct cli_context *context, bool create, struct vs_error *err)
 {
     uint64_t threads = 0;
+    char dir[1024] = "";
     const char *text = cli_global(&context->args, CLI_THREADS);
     if (text != NULL && (vs_parse_u64(vs_str_from_c(text), &threads, NULL) != VS_OK ||
                          threads == 0 || threads > 1024)) {
@@ -87,6 +157,7 @@ enum vs_status cli_open(struct cli_context *context, bool create, struct vs_erro
         .create = create,
         .thread_count = (size_t)threads,
     };
+    VS_TRY(cache_options(context, &options, dir, sizeof dir, err));
     return vs_db_open(context->env, &options, &context->db, err);
 }
 

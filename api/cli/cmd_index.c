@@ -7,13 +7,17 @@ static const struct cli_option no_options[] = {{NULL, 0, NULL, NULL}};
 
 static const struct cli_option build_options[] = {
     {"lists", 0, "N", "number of inverted lists (default: from the number of rows)"},
+    {"code-bytes", 0, "N", "of a vector's code, 1 to 128 (default: chosen by trying)"},
     {"memory", 0, "SIZE", "memory to use, as in 2GiB (default half of RAM)"},
     {"min-recall", 0, "R", "recall@10 below which nothing is published (default 0.95, 0: no gate)"},
     {"queries", 0, "FILE",
      ".npy or .parquet of real queries to measure recall with (default: rows held out)"},
     {"projection", 0, "NAME", "pca (default), opq or none"},
-    {"no-exact-rows", 0, NULL,
-     "leave the float32 vectors out of the index: smaller, scores from int8"},
+    {"store-vectors", 0, "KIND",
+     "none (default: scores from int8 rows) or f32 for exact scores on request"},
+    {"second-assignment", 0, "WHEN", "vectors in two lists each: auto (default), on or off"},
+    {"spill", 0, "DIR", "for what does not fit into memory (default $TMPDIR, or /tmp)"},
+    {"resume", 0, "DIR", "a stopped build leaves its work there, the next one goes on with it"},
     {"seed", 0, "N", "of the training"},
     {NULL, 0, NULL, NULL},
 };
@@ -64,12 +68,16 @@ static enum vs_status run_build(struct cli_context *context, struct vs_error *er
         .table = args->positionals[0],
         .queries = cli_text(args, "queries"),
         .projection = cli_text(args, "projection"),
-        .no_exact_rows = cli_switch(args, "no-exact-rows"),
+        .store_vectors = cli_text(args, "store-vectors"),
+        .second_assignment = cli_text(args, "second-assignment"),
+        .spill_dir = cli_text(args, "spill"),
+        .resume_dir = cli_text(args, "resume"),
         .op = &context->op,
     };
-    uint64_t lists;
+    uint64_t lists, code_bytes;
     double recall;
     VS_TRY(cli_number(args, "lists", 0, UINT32_MAX, &lists, err));
+    VS_TRY(cli_number(args, "code-bytes", 0, 128, &code_bytes, err));
     VS_TRY(cli_number(args, "seed", 0, UINT64_MAX, &options.seed, err));
     VS_TRY(cli_bytes(args, "memory", &options.memory_bytes, err));
     VS_TRY(cli_real(args, "min-recall", 0.95, &recall, err));
@@ -77,6 +85,7 @@ static enum vs_status run_build(struct cli_context *context, struct vs_error *er
         return vs_fail(err, VS_INVALID, "--min-recall %g: give a share from 0 to 1", recall);
     }
     options.list_count = (uint32_t)lists;
+    options.code_bytes = (uint32_t)code_bytes;
     options.min_recall = recall > 0 ? (float)recall : -1.0F;
     VS_TRY(cli_open(context, false, err));
     VS_TRY(vs_db_build_index(context->db, &options, &context->report, err));
@@ -212,6 +221,67 @@ static void render_lists(const struct vs_json *column, FILE *out)
     }
 }
 
+static void render_segments(const struct vs_json *segments, FILE *out)
+{
+    const struct vs_json *segment, *drift;
+    struct vs_json_iter iter, drifts;
+    vs_json_iter_init(&iter, segments);
+    for (size_t i = 0; vs_json_iter_next(&iter, NULL, &segment); i++) {
+        fprintf(out, "segment   %zu: ", i);
+        render_count(out, render_int(segment, "rows"));
+        fprintf(out, " rows of %zu data files%s\n", vs_json_count(vs_json_get(segment, "files")),
+                render_bool(segment, "exact") ? ", scanned exactly" : "");
+        vs_json_iter_init(&drifts, vs_json_get(segment, "drift"));
+        while (vs_json_iter_next(&drifts, NULL, &drift)) {
+            fprintf(out,
+                    "          %.*s: code error %.3f, energy kept %.3f, %.1f %% far, lists gini "
+                    "%.2f, longest %.1f times the mean%s\n",
+                    VS_STR_ARG(render_str(drift, "column")), render_real(drift, "error"),
+                    render_real(drift, "energy"), render_real(drift, "far_share") * 100,
+                    render_real(drift, "gini"), render_real(drift, "longest_to_mean"),
+                    render_bool(drift, "warning") ? "  (drifted: measure recall)" : "");
+        }
+    }
+}
+
+// Whatever the build noted down, as an indented tree; objects of numbers in lists take a line each.
+#define FACTS_DEPTH 6
+
+// NOLINTNEXTLINE(misc-no-recursion): ends at FACTS_DEPTH
+static void render_facts(const struct vs_json *value, const char *key, int depth, FILE *out)
+{
+    struct vs_json_iter iter;
+    const struct vs_json *item;
+    struct vs_str name, text;
+    char label[64];
+    double number;
+    bool flag;
+    if (depth > FACTS_DEPTH || value == NULL) {
+        return;
+    }
+    if (depth == 0) {
+        fprintf(out, "%-9s ", key);
+    } else {
+        fprintf(out, "%*s%s ", 8 + 2 * depth, "", key);
+    }
+    if (vs_json_to_str(value, &text)) {
+        fprintf(out, "%.*s\n", VS_STR_ARG(text));
+    } else if (vs_json_to_f64(value, &number)) {
+        fprintf(out, "%.10g\n", number);
+    } else if (vs_json_to_bool(value, &flag)) {
+        fprintf(out, "%s\n", flag ? "yes" : "no");
+    } else {
+        bool is_object = vs_json_is(value, VS_JSON_OBJECT);
+        fputc('\n', out);
+        vs_json_iter_init(&iter, value);
+        while (vs_json_iter_next(&iter, &name, &item)) {
+            (void)snprintf(label, sizeof label, "%.*s:", is_object ? (int)name.len : 0,
+                           is_object ? name.ptr : "");
+            render_facts(item, is_object ? label : "-", depth + 1, out);
+        }
+    }
+}
+
 static void render_show(const struct vs_json *root, FILE *out)
 {
     const struct vs_json *entry;
@@ -227,19 +297,27 @@ static void render_show(const struct vs_json *root, FILE *out)
     fprintf(out, " in memory, ");
     render_count(out, render_int(root, "rows"));
     fprintf(out, " rows\n");
+    if (render_real(root, "bytes_per_vector") > 0) {
+        fprintf(out, "vectors   %.1f bytes each in lists, codes, int8 rows and codebooks\n",
+                render_real(root, "bytes_per_vector"));
+    }
     vs_json_iter_init(&iter, vs_json_get(root, "columns"));
     while (vs_json_iter_next(&iter, NULL, &entry)) {
-        fprintf(out, "column    %.*s: %lld dimensions, %.*s, %lld lists, %lld-byte codes\n",
+        fprintf(out, "column    %.*s: %lld dimensions, %.*s, %lld lists, %lld-byte codes%s\n",
                 VS_STR_ARG(render_str(entry, "column")), (long long)render_int(entry, "dimension"),
                 VS_STR_ARG(render_str(entry, "metric")), (long long)render_int(entry, "lists"),
-                (long long)render_int(entry, "code_bytes"));
+                (long long)render_int(entry, "code_bytes"),
+                render_bool(entry, "second_assignment") ? ", each vector in two lists" : "");
         render_recall(entry, out);
         render_lists(entry, out);
     }
+    render_segments(vs_json_get(root, "segments"), out);
+    render_facts(vs_json_get(root, "build"), "build", 0, out);
     fprintf(out, "blobs\n");
     vs_json_iter_init(&iter, vs_json_get(root, "blobs"));
     while (vs_json_iter_next(&iter, NULL, &entry)) {
-        fprintf(out, "  %-28.*s ", VS_STR_ARG(render_str(entry, "type")));
+        fprintf(out, "  %-28.*s %4lld  ", VS_STR_ARG(render_str(entry, "type")),
+                (long long)render_int(entry, "blobs"));
         render_bytes(out, render_real(entry, "bytes"));
         fputc('\n', out);
     }
@@ -251,19 +329,69 @@ static void render_show(const struct vs_json *root, FILE *out)
     fprintf(out, " newer ones are scanned exactly\n");
 }
 
+static const struct cli_option show_options[] = {
+    {"canary", 0, NULL, "measure true recall anew with the queries that the build kept"},
+    {"plot", 0, "FILE.svg", "also write the recall curve and list sizes as a picture"},
+    {"column", 0, "NAME", "vector column of --canary (default: the only one)"},
+    {NULL, 0, NULL, NULL},
+};
+
+static void render_canary(const struct vs_json *root, FILE *out)
+{
+    double bounds[2] = {0, 0};
+    const struct vs_json *bound;
+    struct vs_json_iter iter;
+    vs_json_iter_init(&iter, vs_json_get(root, "ci95"));
+    for (int i = 0; i < 2 && vs_json_iter_next(&iter, NULL, &bound); i++) {
+        vs_json_to_f64(bound, &bounds[i]);
+    }
+    fprintf(out,
+            "recall@%lld %.4f (95 %%: %.4f to %.4f) of %lld kept queries on snapshot %.*s; the "
+            "build measured %.4f\n",
+            (long long)render_int(root, "k"), render_real(root, "recall"), bounds[0], bounds[1],
+            (long long)render_int(root, "queries"), VS_STR_ARG(render_str(root, "snapshot_id")),
+            render_real(root, "expected"));
+    struct vs_str advice = render_str(root, "advice");
+    if (advice.len > 0) {
+        fprintf(out, "%.*s\n", VS_STR_ARG(advice));
+    }
+}
+
+static enum vs_status plot(struct cli_context *context, const char *path, struct vs_error *err)
+{
+    struct vs_json_doc *doc = NULL;
+    VS_TRY(vs_json_parse(context->env, vs_buf_view(&context->report), "report", NULL, &doc, err));
+    enum vs_status status = cli_plot_index(vs_json_root(doc), path, err);
+    vs_json_free(doc);
+    return status;
+}
+
 static enum vs_status run_show(struct cli_context *context, struct vs_error *err)
 {
+    const struct cli_args *args = &context->args;
+    const char *path = cli_text(args, "plot");
     VS_TRY(cli_open(context, false, err));
-    VS_TRY(vs_db_show_index(context->db, context->args.positionals[0], &context->report, err));
+    if (cli_switch(args, "canary")) {
+        const struct vs_canary_options options = {.size = sizeof options,
+                                                  .table = args->positionals[0],
+                                                  .vector_column = cli_text(args, "column"),
+                                                  .op = &context->op};
+        VS_TRY(vs_db_check_canary(context->db, &options, &context->report, err));
+        return cli_print(context, render_canary, err);
+    }
+    VS_TRY(vs_db_show_index(context->db, args->positionals[0], &context->report, err));
+    if (path != NULL) {
+        VS_TRY(plot(context, path, err));
+    }
     return cli_print(context, render_show, err);
 }
 
 const struct cli_command cmd_index_show = {
     .group = "index",
     .name = "show",
-    .usage = "NAME",
+    .usage = "NAME [--canary] [--plot FILE.svg]",
     .summary = "the current index: sizes, recall curve, lists, coverage",
-    .options = no_options,
+    .options = show_options,
     .min_positionals = 1,
     .max_positionals = 1,
     .run = run_show};

@@ -2,6 +2,7 @@
 #include "api/http/float_input.h"
 
 #include "api/vecstore.h"
+#include "simd/kernels.h"
 #include "vecstore/base/bytes.h"
 #include "vecstore/base/float_text.h"
 
@@ -31,6 +32,81 @@ static const char *skip_space(const char *p, const char *end)
         p++;
     }
     return p;
+}
+
+static enum vs_status check_dim(size_t dim, const char *what, struct vs_error *err)
+{
+    if (dim == 0) {
+        return vs_fail(err, VS_INVALID, "%s is empty", what);
+    }
+    if (dim > VS_MAX_DIM) {
+        return vs_fail(err, VS_LIMIT, "dimension: %s has %zu values; at most %d", what, dim,
+                       VS_MAX_DIM);
+    }
+    return VS_OK;
+}
+
+static enum vs_status load_floats(
+    const uint8_t *bytes, size_t count, float *values, const char *what, struct vs_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        values[i] = vs_load_f32le(bytes + 4 * i);
+    }
+    bool good = all_finite(values, count);
+    for (size_t i = 0; !good && i < count; i++) {
+        if (!isfinite(values[i])) {
+            return vs_fail(err, VS_INVALID, "%s: value %zu is not a finite number", what, i);
+        }
+    }
+    return VS_OK;
+}
+
+// ---- from base64 ----
+
+// RFC 4648 with or without padding. Returns the number of bytes, SIZE_MAX when the text is no
+// base64. `to` has room for base64_room(text.len) bytes.
+static size_t decode_base64(struct vs_str text, uint8_t *to)
+{
+    const struct vs_kernels *kernels = vs_kernels_get();
+    size_t cut = text.len % 4, whole = text.len - cut;
+    if (cut == 0) {
+        return kernels->base64_decode(text.ptr, whole, to);
+    }
+    // Two or three characters behind the last four are what padding was left out of.
+    char last[4] = {'=', '=', '=', '='};
+    memcpy(last, text.ptr + whole, cut);
+    if (cut == 1 || last[cut - 1] == '=' || (whole > 0 && text.ptr[whole - 1] == '=')) {
+        return SIZE_MAX;
+    }
+    size_t n = kernels->base64_decode(text.ptr, whole, to);
+    size_t rest = n != SIZE_MAX ? kernels->base64_decode(last, sizeof last, to + n) : SIZE_MAX;
+    return rest != SIZE_MAX ? n + rest : SIZE_MAX;
+}
+
+static size_t base64_room(size_t len)
+{
+    return (len / 4 + 1) * 3;
+}
+
+static enum vs_status vector_from_base64(struct vs_arena *arena,
+                                         struct vs_str text,
+                                         const char *what,
+                                         struct vs_float_input *out,
+                                         struct vs_error *err)
+{
+    uint8_t *bytes = vs_arena_alloc(arena, base64_room(text.len));
+    if (bytes == NULL) {
+        return no_memory(err);
+    }
+    size_t n = decode_base64(text, bytes);
+    if (n == SIZE_MAX || n % sizeof(float) != 0) {
+        return vs_fail(err, VS_INVALID, "%s is no base64 of little-endian float32 values", what);
+    }
+    VS_TRY(check_dim(n / sizeof(float), what, err));
+    float *values = (float *)(void *)bytes; // in place: the arena aligns for every type
+    VS_TRY(load_floats(bytes, n / sizeof(float), values, what, err));
+    *out = (struct vs_float_input){values, 1, n / sizeof(float)};
+    return VS_OK;
 }
 
 // ---- from text ----
@@ -89,6 +165,14 @@ static bool keep(struct vs_arena *arena, const struct vs_buf *floats, struct vs_
     return true;
 }
 
+// The text of a JSON string that holds base64: one with an escape is none.
+static bool string_from_text(struct vs_arena *arena, struct vs_str text, struct vs_float_input *out)
+{
+    struct vs_str inside = {text.ptr + 1, text.len - 2};
+    return text.len >= 2 && text.ptr[text.len - 1] == '"' &&
+           vector_from_base64(arena, inside, "vector", out, NULL) == VS_OK;
+}
+
 bool vs_floats_from_text(struct vs_arena *arena,
                          struct vs_str text,
                          bool several,
@@ -97,6 +181,9 @@ bool vs_floats_from_text(struct vs_arena *arena,
     struct vs_buf floats;
     struct vs_float_input input = {.count = 1};
     const char *at = text.ptr, *end = text.ptr + text.len;
+    if (text.len > 0 && text.ptr[0] == '"' && !several) {
+        return string_from_text(arena, text, out);
+    }
     if (text.len == 0 || text.ptr[0] != '[') {
         return false;
     }
@@ -114,30 +201,6 @@ bool vs_floats_from_text(struct vs_arena *arena,
 }
 
 // ---- from bytes ----
-
-static enum vs_status check_dim(size_t dim, const char *what, struct vs_error *err)
-{
-    if (dim == 0) {
-        return vs_fail(err, VS_INVALID, "%s is empty", what);
-    }
-    if (dim > VS_MAX_DIM) {
-        return vs_fail(err, VS_LIMIT, "dimension: %s has %zu values; at most %d", what, dim,
-                       VS_MAX_DIM);
-    }
-    return VS_OK;
-}
-
-static enum vs_status load_floats(
-    const uint8_t *bytes, size_t count, float *values, const char *what, struct vs_error *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        values[i] = vs_load_f32le(bytes + 4 * i);
-        if (!isfinite(values[i])) {
-            return vs_fail(err, VS_INVALID, "%s: value %zu is not a finite number", what, i);
-        }
-    }
-    return VS_OK;
-}
 
 enum vs_status vs_floats_from_bytes(struct vs_arena *arena,
                                     struct vs_str bytes,
@@ -164,70 +227,6 @@ enum vs_status vs_floats_from_bytes(struct vs_arena *arena,
     }
     VS_TRY(load_floats((const uint8_t *)bytes.ptr, total, values, "the body", err));
     *out = (struct vs_float_input){values, count, total / count};
-    return VS_OK;
-}
-
-// The value of a base64 character plus one; 0: it is none.
-static const uint8_t sextets[256] = {
-    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
-    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
-    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
-    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
-    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
-    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
-    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
-    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
-};
-
-// RFC 4648 with or without padding. Returns the number of bytes, SIZE_MAX when the text is no
-// base64.
-static size_t decode_base64(struct vs_str text, uint8_t *to)
-{
-    size_t len = text.len, n = 0;
-    for (int pad = 0; pad < 2 && len > 0 && text.len % 4 == 0 && text.ptr[len - 1] == '='; pad++) {
-        len--;
-    }
-    if (len % 4 == 1) {
-        return SIZE_MAX;
-    }
-    uint32_t bits = 0;
-    unsigned held = 0;
-    for (size_t i = 0; i < len; i++) {
-        uint32_t value = sextets[(unsigned char)text.ptr[i]];
-        if (value == 0) {
-            return SIZE_MAX;
-        }
-        bits = bits << 6 | (value - 1);
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            to[n++] = (uint8_t)(bits >> held);
-        }
-    }
-    return n;
-}
-
-static enum vs_status vector_from_base64(struct vs_arena *arena,
-                                         struct vs_str text,
-                                         const char *what,
-                                         struct vs_float_input *out,
-                                         struct vs_error *err)
-{
-    uint8_t *bytes = vs_arena_alloc(arena, text.len + 1);
-    if (bytes == NULL) {
-        return no_memory(err);
-    }
-    size_t n = decode_base64(text, bytes);
-    if (n == SIZE_MAX || n % sizeof(float) != 0) {
-        return vs_fail(err, VS_INVALID, "%s is no base64 of little-endian float32 values", what);
-    }
-    VS_TRY(check_dim(n / sizeof(float), what, err));
-    float *values = vs_arena_alloc(arena, n);
-    if (values == NULL) {
-        return no_memory(err);
-    }
-    VS_TRY(load_floats(bytes, n / sizeof(float), values, what, err));
-    *out = (struct vs_float_input){values, 1, n / sizeof(float)};
     return VS_OK;
 }
 

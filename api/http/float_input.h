@@ -16,8 +16,9 @@ struct vs_float_input {
     size_t count, dim;
 };
 
-// The text of an array of numbers, or of an array of such arrays. False: something else (or out of
-// memory); ask vs_floats_from_json, which knows the reason.
+// The JSON text of an array of numbers or of a base64 string; with `several` of an array of arrays
+// of numbers. False: something else (or out of memory); ask vs_floats_from_json, which knows the
+// reason.
 bool vs_floats_from_text(struct vs_arena *arena,
                          struct vs_str text,
                          bool several,

@@ -4,9 +4,9 @@
  * unknown members, bounds.
  *
  * The body of a query has one large member, its vector. It is cut out and parsed by its own parser;
- * the short rest is read as JSON. Whatever that parser does not take (base64, nesting, wrong types)
- * is left to the JSON reader, which knows the reason. Ownership: options point into the arena and
- * into the body. Threads: none kept.
+ * the short rest is read as JSON. Whatever that parser does not take (nesting, wrong types, base64
+ * in a batch) is left to the JSON reader, which knows the reason. Ownership: options point into the
+ * arena and into the body. Threads: none kept.
  */
 #ifndef VS_HTTP_WIRE_H
 #define VS_HTTP_WIRE_H

@@ -23,11 +23,22 @@ enum vs_status vs_engine_open(struct vs_catalog *catalog,
         options != NULL && options->thread_count > 0 ? options->thread_count : vs_cpu_count();
     uint64_t limit =
         options != NULL && options->cache_bytes > 0 ? options->cache_bytes : DEFAULT_CACHE_BYTES;
-    enum vs_status status = vs_query_cache_open(env, limit, &engine->cache, err);
+    enum vs_status status = VS_OK;
+    if (options != NULL && options->cache_dir != NULL) {
+        status = vs_chunk_cache_open(env, options->cache_dir, options->cache_dir_bytes,
+                                     &engine->chunks, err);
+    }
+    if (status == VS_OK) {
+        status = vs_query_cache_open(env, limit, &engine->cache, err);
+    }
     if (status != VS_OK) {
+        vs_chunk_cache_close(engine->chunks);
         vs_free(env, engine);
         return status;
     }
+    engine->idle = options != NULL && options->idle;
+    engine->preload = options != NULL && options->preload;
+    engine->rows_in_file = options != NULL && options->rows_in_file;
     pthread_mutex_init(&engine->lock, NULL);
     *engine_out = engine;
     return VS_OK;
@@ -39,6 +50,7 @@ void vs_engine_close(struct vs_engine *engine)
         return;
     }
     vs_query_cache_close(engine->cache);
+    vs_chunk_cache_close(engine->chunks); // its files were in the cache
     while (engine->tables != NULL) {
         struct vs_engine_table *next = engine->tables->next;
         vs_table_release(engine->tables->table);
@@ -123,25 +135,39 @@ static enum vs_status read_head(struct vs_engine *engine,
     return status;
 }
 
-// NOT_FOUND is a "no": the table was dropped.
+// Asks two things of the catalog and the store, side by side where they are far away.
+struct currency {
+    struct vs_engine *engine;
+    const struct vs_engine_table *known;
+    bool newest, same; // no newer version; this version is the one that we know
+};
+
+static enum vs_status ask_currency(void *ctx, size_t task, struct vs_error *err)
+{
+    struct currency *currency = (struct currency *)ctx;
+    const struct vs_engine_table *known = currency->known;
+    struct vs_engine *engine = currency->engine;
+    if (task == 0) {
+        return vs_catalog_is_current(engine->catalog, known->table, &currency->newest, err);
+    }
+    uint8_t head[VS_TABLE_HEAD];
+    size_t len = 0;
+    enum vs_status status = read_head(engine, known->table, head, &len, err);
+    currency->same =
+        status == VS_OK && len == known->head_len && memcmp(head, known->head, len) == 0;
+    return status == VS_NOT_FOUND ? VS_OK : status; // a "no": the table was dropped
+}
+
 static enum vs_status is_current(struct vs_engine *engine,
                                  const struct vs_engine_table *known,
                                  bool *current_out,
                                  struct vs_error *err)
 {
-    uint8_t head[VS_TABLE_HEAD];
-    size_t len = 0;
-    enum vs_status status = vs_catalog_is_current(engine->catalog, known->table, current_out, err);
-    if (status == VS_OK && *current_out) {
-        status = read_head(engine, known->table, head, &len, err);
-        *current_out =
-            status == VS_OK && len == known->head_len && memcmp(head, known->head, len) == 0;
-    }
-    if (status == VS_NOT_FOUND) {
-        *current_out = false;
-        return VS_OK;
-    }
-    return status;
+    struct currency currency = {.engine = engine, .known = known};
+    size_t threads = vs_store_is_remote(known->table->store) ? 2 : 1;
+    enum vs_status status = vs_pool_run(engine->env, threads, 2, ask_currency, &currency, err);
+    *current_out = status == VS_OK && currency.newest && currency.same;
+    return status == VS_NOT_FOUND ? VS_OK : status;
 }
 
 // Takes the entry with this name, else the longest unused one when there are too many.
@@ -193,10 +219,15 @@ static enum vs_status remember_table(struct vs_engine *engine,
     if (fresh == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "query engine: out of memory");
     }
-    enum vs_status status = read_head(engine, table, fresh->head, &fresh->head_len, err);
-    if (status != VS_OK) {
-        vs_free(engine->env, fresh);
-        return status;
+    if (table->head_len > 0) { // came with the metadata
+        fresh->head_len = table->head_len;
+        memcpy(fresh->head, table->head, table->head_len);
+    } else {
+        enum vs_status status = read_head(engine, table, fresh->head, &fresh->head_len, err);
+        if (status != VS_OK) {
+            vs_free(engine->env, fresh);
+            return status;
+        }
     }
     fresh->table = vs_table_retain(table);
     pthread_mutex_lock(&engine->lock);

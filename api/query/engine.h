@@ -18,6 +18,12 @@ struct vs_engine;
 struct vs_engine_options {
     size_t thread_count;
     uint64_t cache_bytes;
+    // Local copies of parts of remote index files (vecstore/object/chunk_cache.h); NULL: none.
+    const char *cache_dir;
+    uint64_t cache_dir_bytes; // 0: 8 GiB
+    bool preload;             // indexes are read whole before the first answer
+    bool idle;                // nothing is read that no query asked for
+    bool rows_in_file; // int8 rows stay in the (cached) file: an eighth of the memory, slower
 };
 
 // Borrows the catalog.

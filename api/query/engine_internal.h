@@ -9,15 +9,14 @@
 #include "api/query/engine.h"
 #include "api/query/query_cache.h"
 #include "index/index.h"
+#include "vecstore/object/chunk_cache.h"
 
 #include <pthread.h>
 
-#define VS_TABLE_HEAD 512
-
 struct vs_engine_table {
     struct vs_table *table;
-    // The first bytes of its metadata file (they hold the table's uuid): a table that was dropped
-    // and made anew under the same name can have the same version number.
+    // The first bytes of its metadata file: a table that was dropped and made anew under the same
+    // name can have the same version number.
     uint8_t head[VS_TABLE_HEAD];
     size_t head_len;
     uint64_t used; // engine.clock at the last use
@@ -34,6 +33,8 @@ struct vs_engine {
     struct vs_catalog *catalog;
     size_t thread_count;
     struct vs_query_cache *cache;
+    struct vs_chunk_cache *chunks; // NULL: none
+    bool preload, idle, rows_in_file;
     pthread_mutex_t lock; // guards what follows
     struct vs_engine_table *tables;
     size_t table_count;

@@ -5,12 +5,15 @@
 #include "api/query/answer.h"
 #include "api/query/explain.h"
 #include "api/query/request.h"
+#include "api/query/row_values.h"
 #include "api/query/search_run.h"
+#include "vecstore/base/pool.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define DEFAULT_K 10
+#define RESCORE_MORE 16 // candidates beyond 2 k that get exact scores
 
 struct job {
     struct vs_engine *engine;
@@ -24,6 +27,7 @@ struct job {
     struct vs_search search;
     size_t k;
     bool has_self; // like_id: this row is left out
+    bool rescores; // exact scores from the table's vectors
     struct vs_row_ref self;
     float *self_vector;
     int64_t started_ns, planned_ns;
@@ -128,6 +132,9 @@ static enum vs_status plan(struct job *job, struct vs_error *err)
     search->contract = job->contract;
     search->filter = job->filter;
     search->k = job->k + job->has_self;
+    search->rescore = o->rescore && vs_search_stores_vectors(search);
+    job->rescores = o->rescore && !search->rescore && !o->exact;
+    search->k = job->rescores ? 2 * search->k + RESCORE_MORE : search->k;
     search->nprobe = o->nprobe;
     search->rerank = o->rerank;
     search->recall_target = o->recall_target;
@@ -135,6 +142,39 @@ static enum vs_status plan(struct job *job, struct vs_error *err)
     search->thread_count = job->engine->thread_count;
     search->op = o->op;
     job->planned_ns = vs_monotonic_ns(job->engine->env);
+    return VS_OK;
+}
+
+// Exact scores for one query's candidates, from their vectors in the table.
+static enum vs_status rescore_query(struct job *job, size_t q, float *vectors, struct vs_error *err)
+{
+    struct vs_search *search = &job->search;
+    struct vs_ranking *ranking = &search->rankings[q];
+    struct vs_row_ref *rows = vs_arena_alloc_array(&job->arena, ranking->count, sizeof *rows);
+    bool *present = vs_arena_alloc_array(&job->arena, ranking->count, sizeof *present);
+    if (rows == NULL || present == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < ranking->count; i++) {
+        rows[i] = (struct vs_row_ref){ranking->items[i].file, ranking->items[i].position};
+    }
+    const struct vs_row_fetch fetch = {
+        .view = job->view, .rows = rows, .row_count = ranking->count, .op = job->options.op};
+    VS_TRY(vs_rows_fetch_vectors(&fetch, job->contract, vectors, present, err));
+    return vs_search_rescore(search, q, vectors, present, err);
+}
+
+static enum vs_status rescore(struct job *job, struct vs_error *err)
+{
+    struct vs_search *search = &job->search;
+    float *vectors = vs_arena_alloc_array(&job->arena, search->k * (size_t)job->contract->dimension,
+                                          sizeof *vectors);
+    if (vectors == NULL) {
+        return no_memory(err);
+    }
+    for (size_t q = 0; q < search->query_count; q++) {
+        VS_TRY(rescore_query(job, q, vectors, err));
+    }
     return VS_OK;
 }
 
@@ -300,6 +340,26 @@ static enum vs_status fill_head(const struct job *job,
     return answer->metric == NULL ? no_memory(err) : VS_OK;
 }
 
+static enum vs_status search_task(void *ctx, size_t task, struct vs_error *err)
+{
+    struct job *job = (struct job *)ctx;
+    if (task == 0) {
+        return vs_search_run(&job->search, err);
+    }
+    vs_rows_prefetch(job->view, job->selection.fields, job->selection.field_count);
+    return VS_OK;
+}
+
+// The first query of an index that is far away: what the fields need travels meanwhile.
+static enum vs_status search_and_prefetch(struct job *job, struct vs_error *err)
+{
+    const struct vs_view *view = job->view;
+    bool far = view->index != NULL && vs_store_is_remote(view->store) &&
+               !vs_index_reads(view->index).complete;
+    return far ? vs_pool_run(job->engine->env, 2, 2, search_task, job, err)
+               : vs_search_run(&job->search, err);
+}
+
 static enum vs_status answer_job(struct job *job,
                                  struct vs_answer **answer_out,
                                  struct vs_error *err)
@@ -315,7 +375,10 @@ static enum vs_status answer_job(struct job *job,
         store = job->view->store;
         before = vs_store_count(store);
     }
-    VS_TRY(vs_search_run(&job->search, err));
+    VS_TRY(search_and_prefetch(job, err));
+    if (job->rescores && !job->search.is_exact) {
+        VS_TRY(rescore(job, err));
+    }
     struct vs_answer *answer = NULL;
     struct hits hits = {0};
     VS_TRY(vs_answer_new(env, job->search.query_count, &answer, err));

@@ -51,6 +51,29 @@ static void write_plan(const struct vs_search *search, struct vs_json_writer *w)
     }
 }
 
+// What of the index was read so far, in this query and before: null when it is all in memory.
+static void write_reads(const struct vs_search *search, struct vs_json_writer *w)
+{
+    const struct vs_index *index = search->view->index;
+    struct vs_index_reads reads = {.complete = true};
+    if (index != NULL && search->used_index) {
+        reads = vs_index_reads(index);
+    }
+    vs_jw_key(w, "index_reads");
+    if (reads.complete) {
+        vs_jw_null(w);
+        return;
+    }
+    vs_jw_object_begin(w);
+    put_count(w, "ranges", reads.ranges);
+    put_count(w, "rounds", reads.rounds);
+    put_count(w, "bytes", reads.bytes);
+    put_count(w, "background_bytes", reads.background_bytes);
+    put_count(w, "lists_in_memory", reads.resident_lists);
+    put_count(w, "lists", reads.list_count);
+    vs_jw_object_end(w);
+}
+
 static enum vs_status write_document(const struct vs_search *search,
                                      const struct vs_query_stats *stats,
                                      struct vs_buf *out,
@@ -63,6 +86,7 @@ static enum vs_status write_document(const struct vs_search *search,
     put_count(&w, "nprobe", stats->nprobe);
     put_count(&w, "rerank", stats->rerank);
     put_count(&w, "codes_scanned", stats->codes_scanned);
+    write_reads(search, &w);
     vs_jw_key(&w, "ms");
     vs_jw_object_begin(&w);
     put_real(&w, "total", stats->total_ms);

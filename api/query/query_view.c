@@ -2,11 +2,13 @@
 #include "api/query/query_view.h"
 
 #include "vecstore/base/datetime.h"
+#include "vecstore/base/pool.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define LISTED_MAX 8
+#define REMOTE_READS 16 // manifests at once
 
 struct view_request {
     struct vs_engine *engine;
@@ -159,19 +161,43 @@ static enum vs_status fill_files(struct vs_view *view, struct vs_error *err)
     return VS_OK;
 }
 
-static enum vs_status fill_view(struct vs_view *view, const struct vs_op *op, struct vs_error *err)
+// The two halves of a view that do not need each other.
+struct halves {
+    struct vs_view *view;
+    const struct vs_op *op;
+};
+
+static enum vs_status make_plan(struct vs_view *view, const struct vs_op *op, struct vs_error *err)
 {
     const struct vs_env *env = view->engine->env;
     struct vs_store *store = view->store;
+    const struct vs_scan_options options = {.thread_count =
+                                                vs_store_is_remote(store) ? REMOTE_READS : 1};
+    VS_TRY(vs_scan_plan_make_with(env, store, view->metadata, view->snapshot_id, &options,
+                                  &view->plan, NULL, err));
+    VS_TRY(vs_op_check(env, op, err));
+    return vs_deleted_rows_read(env, store, view->metadata, view->plan, &view->deleted, err);
+}
+
+static enum vs_status make_half(void *ctx, size_t half, struct vs_error *err)
+{
+    const struct halves *halves = (const struct halves *)ctx;
+    return half == 0 ? make_plan(halves->view, halves->op, err)
+                     : vs_view_open_index(halves->view, halves->op, err);
+}
+
+static enum vs_status fill_view(struct vs_view *view, const struct vs_op *op, struct vs_error *err)
+{
+    const struct vs_env *env = view->engine->env;
     VS_TRY(vs_op_check(env, op, err));
     VS_TRY(vs_contracts_read(view->metadata, view->schema, &view->arena, &view->contracts,
                              &view->contract_count, err));
     view->id_field = find_id_field(view->schema);
-    VS_TRY(vs_scan_plan_make(env, store, view->metadata, view->snapshot_id, &view->plan, err));
-    VS_TRY(vs_op_check(env, op, err));
-    VS_TRY(vs_deleted_rows_read(env, store, view->metadata, view->plan, &view->deleted, err));
+    struct halves halves = {view, op};
+    size_t threads = vs_store_is_remote(view->store) ? 2 : 1;
+    VS_TRY(vs_pool_run(env, threads, 2, make_half, &halves, err));
     VS_TRY(fill_files(view, err));
-    return vs_view_attach_index(view, op, err);
+    return vs_view_map_index(view, err);
 }
 
 enum vs_status vs_view_make(struct vs_engine *engine,

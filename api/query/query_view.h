@@ -94,10 +94,13 @@ enum vs_status vs_view_make(struct vs_engine *engine,
                             struct vs_error *err);
 void vs_view_free(struct vs_view *view); // accepts NULL
 
-// Opens the index and maps files to segments; only NO_MEMORY, TIMEOUT and CANCELLED fail.
-enum vs_status vs_view_attach_index(struct vs_view *view,
-                                    const struct vs_op *op,
-                                    struct vs_error *err);
+// Opens the index; only NO_MEMORY, TIMEOUT and CANCELLED fail. Nothing else may use view->arena
+// meanwhile.
+enum vs_status vs_view_open_index(struct vs_view *view,
+                                  const struct vs_op *op,
+                                  struct vs_error *err);
+// Maps the files, which are known by now, to its segments.
+enum vs_status vs_view_map_index(struct vs_view *view, struct vs_error *err);
 // Column of the index for this contract, SIZE_MAX when it has none that fits (*reason_out tells).
 size_t vs_view_index_column(const struct vs_view *view,
                             const struct vs_vector_contract *contract,

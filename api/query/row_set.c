@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/query/row_set.h"
 
+#include "api/query/filter_lists.h"
 #include "api/query/row_bits.h"
 #include "api/query/search_run.h"
 
@@ -333,24 +334,102 @@ static void set_live_rows(const struct vs_view *view, size_t segment, uint64_t *
     }
 }
 
+// Lists that may hold matching rows, as their summaries say: *bits_out (the caller frees them)
+// stays NULL where they say nothing. Summaries are hints: what is wrong with them changes no
+// answer.
+static enum vs_status match_lists(const struct set_request *request,
+                                  uint64_t **bits_out,
+                                  uint64_t *count_out,
+                                  struct vs_error *err)
+{
+    const struct vs_view *view = request->view;
+    const struct vs_env *env = view->engine->env;
+    const struct vs_list_summary *summary = NULL;
+    struct vs_error why = {0};
+    enum vs_status status =
+        vs_index_list_summary(view->index, request->segment, request->index_column, &summary, &why);
+    if (status != VS_OK) {
+        vs_log(env, VS_LOG_WARN, "query", "list_summary_unusable",
+               "index=%s segment=%zu reason=\"%s\" effect=\"all lists are looked at\"",
+               view->index_uuid, request->segment, why.message);
+        return status == VS_NO_MEMORY ? vs_fail(err, status, "%s", why.message) : VS_OK;
+    }
+    if (summary == NULL) {
+        return VS_OK;
+    }
+    uint64_t *bits = vs_alloc_zeroed(env, vs_bits_words(summary->list_count) + 1, sizeof *bits);
+    if (bits == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "filter: out of memory");
+    }
+    status = vs_filter_lists(env, request->filter, summary, bits, count_out, err);
+    if (status == VS_OK && *count_out * 2 <= summary->list_count) {
+        *bits_out = bits;
+    } else { // nearly every list: not worth telling them apart
+        vs_free(env, bits);
+    }
+    return status;
+}
+
+// The rows that match, and those of them with a vector; `other` holds the rows with a vector.
+static enum vs_status fill_matched(const struct set_request *request,
+                                   struct vs_row_set *set,
+                                   uint64_t *other,
+                                   struct vs_error *err)
+{
+    const struct vs_view *view = request->view;
+    const struct vs_env *env = view->engine->env;
+    uint64_t *lists = NULL, list_count = 0, all = vs_bits_count(other, set->row_count);
+    VS_TRY(match_lists(request, &lists, &list_count, err));
+    if (lists != NULL && list_count == 0 && all == set->row_count) {
+        set->matched = 0; // every row is in a list, and none of them matches
+        memset(set->bits, 0, vs_bits_words(set->row_count) * sizeof *set->bits);
+        vs_free(env, lists);
+        return VS_OK;
+    }
+    uint64_t *vectors = vs_alloc_zeroed(env, vs_bits_words(set->row_count) + 1, sizeof *vectors);
+    enum vs_status status =
+        vectors != NULL ? VS_OK : vs_fail(err, VS_NO_MEMORY, "filter: out of memory");
+    if (status == VS_OK) {
+        memcpy(vectors, other, vs_bits_words(set->row_count) * sizeof *vectors);
+        status = match_segment(request, other, err);
+    }
+    if (status == VS_OK) {
+        vs_bits_and(set->bits, other, set->row_count);
+        set->matched = vs_bits_count(set->bits, set->row_count);
+        vs_bits_and(set->bits, vectors, set->row_count);
+        set->with_vector = vs_bits_count(set->bits, set->row_count);
+        if (set->with_vector != all) {
+            status = vs_index_mask_make_in(view->index, request->segment, request->index_column,
+                                           set->bits, lists, &set->mask, err);
+        }
+    }
+    vs_free(env, vectors);
+    vs_free(env, lists);
+    return status;
+}
+
 static enum vs_status fill_row_set(const struct set_request *request,
                                    struct vs_row_set *set,
                                    uint64_t *other,
                                    struct vs_error *err)
 {
     const struct vs_view *view = request->view;
+    bool has_column = request->index_column != SIZE_MAX;
     set_live_rows(view, request->segment, set->bits);
     set->live = set->matched = vs_bits_count(set->bits, set->row_count);
-    if (request->filter != NULL) {
-        VS_TRY(match_segment(request, other, err));
-        vs_bits_and(set->bits, other, set->row_count);
-        set->matched = vs_bits_count(set->bits, set->row_count);
-    }
-    set->with_vector = set->matched;
-    if (request->index_column == SIZE_MAX) {
+    if (!has_column) {
+        if (request->filter != NULL) {
+            VS_TRY(match_segment(request, other, err));
+            vs_bits_and(set->bits, other, set->row_count);
+            set->matched = vs_bits_count(set->bits, set->row_count);
+        }
+        set->with_vector = set->matched;
         return VS_OK;
     }
     VS_TRY(vs_index_vector_rows(view->index, request->segment, request->index_column, other, err));
+    if (request->filter != NULL) {
+        return fill_matched(request, set, other, err);
+    }
     uint64_t all = vs_bits_count(other, set->row_count);
     vs_bits_and(set->bits, other, set->row_count);
     set->with_vector = vs_bits_count(set->bits, set->row_count);
@@ -389,7 +468,7 @@ static enum vs_status make_row_set(void *ctx,
         return status;
     }
     *value_out = set;
-    *bytes_out = sizeof *set + words * 2 * sizeof(uint64_t);
+    *bytes_out = sizeof *set + words * sizeof(uint64_t) + vs_index_mask_memory(set->mask);
     return VS_OK;
 }
 

@@ -232,6 +232,25 @@ static enum vs_status fetch_groups(struct fetcher *f,
     return VS_OK;
 }
 
+void vs_rows_prefetch(const struct vs_view *view, const struct vs_field *fields, size_t field_count)
+{
+    const struct vs_env *env = view->engine->env;
+    bool stored = view->index != NULL && field_count > 0;
+    for (size_t c = 0; c < field_count && stored; c++) {
+        stored = vs_view_stores_field(view, &fields[c]);
+    }
+    int32_t *ids = stored ? vs_alloc_zeroed(env, field_count, sizeof *ids) : NULL;
+    for (size_t c = 0; c < field_count && ids != NULL; c++) {
+        ids[c] = fields[c].id;
+    }
+    for (size_t s = 0; s < view->segment_count && ids != NULL; s++) {
+        if (view->segments[s].used) {
+            vs_ignore(vs_index_prefetch(view->index, s, ids, field_count, NULL));
+        }
+    }
+    vs_free(env, ids);
+}
+
 enum vs_status vs_rows_fetch(const struct vs_row_fetch *fetch,
                              struct vs_batch *batch,
                              uint32_t *place_out,

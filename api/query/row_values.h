@@ -31,6 +31,11 @@ enum vs_status vs_rows_fetch(const struct vs_row_fetch *fetch,
                              struct vs_batch *batch,
                              uint32_t *place_out,
                              struct vs_error *err);
+// Lets what vs_rows_fetch needs of the fields, whatever the rows will be, travel while they are
+// looked for. A failure shows when they are fetched.
+void vs_rows_prefetch(const struct vs_view *view,
+                      const struct vs_field *fields,
+                      size_t field_count);
 // vectors_out[row_count][dim] of fetch->rows (fields are not looked at); present_out[i] false where
 // the row has none of this dimension.
 enum vs_status vs_rows_fetch_vectors(const struct vs_row_fetch *fetch,

@@ -17,6 +17,7 @@
 struct unit { // a segment searched through the index
     size_t segment;
     struct vs_cache_ref set;
+    bool has_lists;
 };
 
 struct query_stats {
@@ -31,6 +32,9 @@ struct run {
     size_t column; // of the index
     size_t unit_count;
     struct unit *units;
+    struct vs_index_target *targets; // units with lists, searched together
+    size_t target_count;
+    size_t batch;    // queries a task takes
     bool *scan_file; // per file of the view: scanned exactly
     enum vs_metric metric;
     const float *prepared; // unit vectors for cosine, else the queries
@@ -120,6 +124,10 @@ static enum vs_status plan_units(struct run *run, struct vs_error *err)
         unit->segment = s;
         run->unit_count++;
         const struct vs_row_set *set = (const struct vs_row_set *)unit->set.value;
+        unit->has_lists = !search->exact && vs_index_has_lists(view->index, s, run->column);
+        if (unit->has_lists && set->with_vector > 0) {
+            run->targets[run->target_count++] = (struct vs_index_target){s, set->mask};
+        }
         search->coverage.indexed += view->segments[s].covered_rows;
         search->coverage.filtered += set->live - set->matched;
         search->coverage.no_vector += set->matched - set->with_vector;
@@ -164,8 +172,7 @@ static enum vs_status prepare_queries(struct run *run, struct vs_error *err)
 
 // ---- through the index ----
 
-static enum vs_status push_index_hits(struct run *run,
-                                      size_t segment,
+static enum vs_status push_index_hits(const struct run *run,
                                       const struct vs_index_hit *hits,
                                       size_t count,
                                       struct vs_ranking *ranking,
@@ -175,10 +182,10 @@ static enum vs_status push_index_hits(struct run *run,
     for (size_t i = 0; i < count; i++) {
         size_t file;
         uint64_t position;
-        if (!vs_view_locate(view, segment, hits[i].row, &file, &position)) {
+        if (!vs_view_locate(view, hits[i].segment, hits[i].row, &file, &position)) {
             return vs_fail(err, VS_CORRUPT,
-                           "index %s: row %u of segment %zu belongs to no file of the snapshot",
-                           view->index_uuid, hits[i].row, segment);
+                           "index %s: row %u of segment %u belongs to no file of the snapshot",
+                           view->index_uuid, hits[i].row, hits[i].segment);
         }
         const struct vs_ranked item = {hits[i].score, (uint32_t)file, (uint32_t)position};
         vs_ranking_push(ranking, &item);
@@ -197,55 +204,103 @@ static void add_index_stats(struct query_stats *into, const struct vs_index_stat
     into->approximate = into->approximate || !stats->exact;
 }
 
-static enum vs_status search_units(struct run *run,
-                                   size_t q,
-                                   struct vs_index_hit *hits,
-                                   struct vs_index_scratch *scratch,
-                                   struct vs_error *err)
+static struct vs_index_query query_of(const struct run *run)
+{
+    const struct vs_search *search = run->search;
+    return (struct vs_index_query){.column = run->column,
+                                   .k = search->k,
+                                   .nprobe = search->nprobe,
+                                   .rerank = search->rerank,
+                                   .recall_target = search->recall_target,
+                                   .exact = search->exact,
+                                   .op = search->op};
+}
+
+// Queries [first, first + count) in all units with lists at once.
+static enum vs_status search_targets(struct run *run,
+                                     size_t first,
+                                     size_t count,
+                                     struct vs_index_hit *hits,
+                                     size_t *counts,
+                                     struct vs_index_scratch *scratch,
+                                     struct vs_error *err)
 {
     struct vs_search *search = run->search;
-    const struct vs_view *view = search->view;
+    struct vs_index_query query = query_of(run);
+    struct vs_index_stats stats = {0};
+    query.targets = run->targets;
+    query.target_count = run->target_count;
+    query.rescore = search->rescore;
+    VS_TRY(vs_index_search_batch(search->view->index, &query,
+                                 search->queries + first * search->contract->dimension, count,
+                                 scratch, hits, counts, &stats, err));
+    add_index_stats(&run->per_query[first], &stats);
+    for (size_t i = 0; i < count; i++) {
+        VS_TRY(push_index_hits(run, hits + i * search->k, counts[i], &search->rankings[first + i],
+                               err));
+    }
+    return VS_OK;
+}
+
+// One query in the units without lists, or exactly, one after the other.
+static enum vs_status search_flat(struct run *run,
+                                  size_t q,
+                                  struct vs_index_hit *hits,
+                                  struct vs_index_scratch *scratch,
+                                  struct vs_error *err)
+{
+    struct vs_search *search = run->search;
     for (size_t u = 0; u < run->unit_count; u++) {
         const struct vs_row_set *set = (const struct vs_row_set *)run->units[u].set.value;
-        if (set->with_vector == 0) {
+        if (set->with_vector == 0 || run->units[u].has_lists) {
             continue;
         }
-        const struct vs_index_query query = {
-            .segment = run->units[u].segment,
-            .column = run->column,
-            .vector = search->queries + q * search->contract->dimension,
-            .k = search->k,
-            .nprobe = search->nprobe,
-            .rerank = search->rerank,
-            .recall_target = search->recall_target,
-            .exact = search->exact,
-            .mask = set->mask,
-            .op = search->op,
-        };
+        struct vs_index_query query = query_of(run);
         struct vs_index_stats stats = {0};
         size_t count = 0;
-        VS_TRY(vs_op_check(view->engine->env, search->op, err));
-        VS_TRY(vs_index_search(view->index, &query, scratch, hits, &count, &stats, err));
-        VS_TRY(push_index_hits(run, query.segment, hits, count, &search->rankings[q], err));
+        query.segment = run->units[u].segment;
+        query.mask = set->mask;
+        query.vector = search->queries + q * search->contract->dimension;
+        VS_TRY(vs_index_search(search->view->index, &query, scratch, hits, &count, &stats, err));
+        VS_TRY(push_index_hits(run, hits, count, &search->rankings[q], err));
         add_index_stats(&run->per_query[q], &stats);
     }
     return VS_OK;
 }
 
-static enum vs_status search_one(void *ctx, size_t q, struct vs_error *err)
+static enum vs_status search_some(void *ctx, size_t task, struct vs_error *err)
 {
     struct run *run = (struct run *)ctx;
-    struct vs_engine *engine = run->search->view->engine;
+    struct vs_search *search = run->search;
+    struct vs_engine *engine = search->view->engine;
+    size_t first = task * run->batch, left = search->query_count - first;
+    size_t count = left < run->batch ? left : run->batch;
     struct vs_engine_scratch *scratch = NULL;
-    struct vs_index_hit *hits = vs_alloc_zeroed(engine->env, run->search->k, sizeof *hits);
-    enum vs_status status = hits == NULL ? vs_fail(err, VS_NO_MEMORY, "query: out of memory")
-                                         : vs_engine_take_scratch(engine, &scratch, err);
-    if (status == VS_OK) {
-        status = search_units(run, q, hits, scratch->scratch, err);
+    struct vs_index_hit *hits = vs_alloc(engine->env, count * search->k * sizeof *hits + 1);
+    size_t *counts = vs_alloc(engine->env, count * sizeof *counts);
+    enum vs_status status = hits != NULL && counts != NULL
+                                ? vs_engine_take_scratch(engine, &scratch, err)
+                                : vs_fail(err, VS_NO_MEMORY, "query: out of memory");
+    if (status == VS_OK && run->target_count > 0) {
+        status = search_targets(run, first, count, hits, counts, scratch->scratch, err);
+    }
+    for (size_t q = first; status == VS_OK && q < first + count; q++) {
+        status = search_flat(run, q, hits, scratch->scratch, err);
     }
     vs_engine_give_scratch(engine, scratch);
+    vs_free(engine->env, counts);
     vs_free(engine->env, hits);
     return status;
+}
+
+// Each thread takes a share of the queries; what several of them look at is looked at together.
+static enum vs_status search_index(struct run *run, struct vs_error *err)
+{
+    struct vs_search *search = run->search;
+    size_t threads = search->query_count > 1 ? search->thread_count : 1;
+    run->batch = (search->query_count + threads - 1) / threads;
+    size_t tasks = (search->query_count + run->batch - 1) / run->batch;
+    return vs_pool_run(search->view->engine->env, threads, tasks, search_some, run, err);
 }
 
 // ---- exact scans ----
@@ -403,8 +458,7 @@ static enum vs_status run_all(struct run *run, struct vs_error *err)
         search->candidates += ((const struct vs_row_set *)run->units[u].set.value)->with_vector;
     }
     if (run->unit_count > 0) {
-        VS_TRY(vs_pool_run(env, search->query_count > 1 ? search->thread_count : 1,
-                           search->query_count, search_one, run, err));
+        VS_TRY(search_index(run, err));
     }
     int64_t start = vs_monotonic_ns(env);
     VS_TRY(scan_files(run, err));
@@ -452,10 +506,12 @@ static enum vs_status try_run(struct vs_search *search, size_t column, struct vs
     struct run run = {.search = search, .column = column};
     enum vs_status status;
     run.units = vs_alloc_zeroed(env, view->segment_count + 1, sizeof *run.units);
+    run.targets = vs_alloc_zeroed(env, view->segment_count + 1, sizeof *run.targets);
     run.scan_file = vs_alloc_zeroed(env, view->file_count + 1, sizeof *run.scan_file);
     run.per_query = vs_alloc_zeroed(env, search->query_count + 1, sizeof *run.per_query);
     reset_answer(search);
-    if (run.units == NULL || run.scan_file == NULL || run.per_query == NULL) {
+    if (run.units == NULL || run.targets == NULL || run.scan_file == NULL ||
+        run.per_query == NULL) {
         status = vs_fail(err, VS_NO_MEMORY, "query: out of memory");
     } else {
         status = run_all(&run, err);
@@ -467,6 +523,7 @@ static enum vs_status try_run(struct vs_search *search, size_t column, struct vs
         vs_cache_release(&run.units[u].set);
     }
     vs_free(env, run.units);
+    vs_free(env, run.targets);
     vs_free(env, run.scan_file);
     vs_free(env, run.per_query);
     vs_free_aligned(env, run.owned);
@@ -495,6 +552,54 @@ enum vs_status vs_search_run(struct vs_search *search, struct vs_error *err)
         status = try_run(search, SIZE_MAX, &why);
     }
     return status == VS_OK ? VS_OK : vs_fail(err, status, "%s", why.message);
+}
+
+bool vs_search_stores_vectors(const struct vs_search *search)
+{
+    const char *reason = "";
+    size_t column = vs_view_index_column(search->view, search->contract, &reason);
+    return column != SIZE_MAX && search->view->info->columns[column].has_exact_rows;
+}
+
+// As the exact scan scores: both scaled to unit length for cosine.
+static float exact_score(enum vs_metric metric, const float *query, const float *vector, size_t dim)
+{
+    const struct vs_kernels *kernels = vs_kernels_get();
+    float score = 0, length = 0;
+    if (metric == VS_METRIC_L2) {
+        kernels->l2_f32(query, vector, dim, 1, &score);
+        return -score;
+    }
+    kernels->dot_f32(query, vector, dim, 1, &score);
+    if (metric == VS_METRIC_COSINE) {
+        kernels->dot_f32(vector, vector, dim, 1, &length);
+        score = length > 0 ? score / sqrtf(length) : 0;
+        kernels->dot_f32(query, query, dim, 1, &length);
+        score = length > 0 ? score / sqrtf(length) : 0;
+    }
+    return score;
+}
+
+enum vs_status vs_search_rescore(struct vs_search *search,
+                                 size_t q,
+                                 const float *vectors,
+                                 const bool *present,
+                                 struct vs_error *err)
+{
+    struct vs_ranking *ranking = &search->rankings[q];
+    size_t dim = search->contract->dimension, count = ranking->count;
+    enum vs_metric metric;
+    VS_TRY(vs_metric_parse(search->contract->metric, &metric, err));
+    ranking->count = 0;
+    for (size_t i = 0; i < count; i++) { // a heap of i items never reaches beyond item i
+        struct vs_ranked item = ranking->items[i];
+        if (present[i]) {
+            item.score = exact_score(metric, search->queries + q * dim, vectors + i * dim, dim);
+        }
+        vs_ranking_push(ranking, &item);
+    }
+    vs_ranking_finish(ranking);
+    return VS_OK;
 }
 
 void vs_search_clear(struct vs_search *search)

@@ -25,6 +25,7 @@ struct vs_search {
     uint32_t nprobe, rerank;
     float recall_target;
     bool exact;
+    bool rescore;        // exact scores from the index's float vectors
     size_t thread_count; // for batches
     const struct vs_op *op;
     // The answer.
@@ -40,6 +41,15 @@ struct vs_search {
 
 enum vs_status vs_search_run(struct vs_search *search, struct vs_error *err);
 void vs_search_clear(struct vs_search *search);
+// Whether the index has the float vectors that search->rescore needs.
+bool vs_search_stores_vectors(const struct vs_search *search);
+// Gives the ranked rows of one query exact scores, vectors[i] being that of row i where present[i],
+// and ranks them anew.
+enum vs_status vs_search_rescore(struct vs_search *search,
+                                 size_t q,
+                                 const float *vectors,
+                                 const bool *present,
+                                 struct vs_error *err);
 // Finite, of the right length, not zero under cosine. `what` names the vector ("vector 3").
 enum vs_status vs_query_vector_check(const struct vs_vector_contract *contract,
                                      const float *vector,

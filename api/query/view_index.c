@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LAZY_LOCAL_BYTES ((uint64_t)64 << 20) // smaller local files are read at once
+#define LOCAL_TAIL_BYTES ((size_t)64 << 10)   // a read more costs nothing there
+
 struct opened_index { // value of the cache
     struct vs_file *file;
     struct vs_index *index; // NULL: cannot be used, see problem
@@ -34,6 +37,52 @@ static bool is_fatal(enum vs_status status)
     return status == VS_NO_MEMORY || status == VS_TIMEOUT || status == VS_CANCELLED;
 }
 
+// The file's size is known from the table's metadata: a remote store is not asked for it.
+static enum vs_status open_object(const struct vs_view *view,
+                                  const struct vs_statistics *found,
+                                  const char *key,
+                                  struct vs_file **file_out,
+                                  struct vs_error *err)
+{
+    if (found->file_size != 0 && vs_store_is_remote(view->store)) {
+        return vs_file_open_sized(view->store, key, found->file_size, file_out, err);
+    }
+    struct vs_file *file = NULL;
+    VS_TRY(vs_file_open(view->store, key, &file, err));
+    if (found->file_size != 0 && file->size != found->file_size) {
+        enum vs_status status =
+            vs_fail(err, VS_CORRUPT, "index %.*s has %llu bytes, the table's metadata says %llu",
+                    VS_STR_ARG(found->path), (unsigned long long)file->size,
+                    (unsigned long long)found->file_size);
+        vs_file_close(file);
+        return status;
+    }
+    *file_out = file;
+    return VS_OK;
+}
+
+// Through the directory of local copies, when there is one and the file is far away. Names of index
+// files hold a uuid of their own and are never used twice.
+static enum vs_status cache_locally(const struct vs_view *view,
+                                    const struct vs_statistics *found,
+                                    struct vs_file **file,
+                                    struct vs_error *err)
+{
+    struct vs_engine *engine = view->engine;
+    if (engine->chunks == NULL || !vs_store_is_remote(view->store)) {
+        return VS_OK;
+    }
+    struct vs_buf identity;
+    vs_buf_init(&identity, engine->env, 1 << 16);
+    enum vs_status status = vs_buf_printf(&identity, err, "%.*s\n%llu", VS_STR_ARG(found->path),
+                                          (unsigned long long)(*file)->size);
+    if (status == VS_OK) {
+        status = vs_chunk_cache_wrap(engine->chunks, *file, vs_buf_view(&identity), file, err);
+    }
+    vs_buf_clear(&identity);
+    return status;
+}
+
 static enum vs_status open_file(const struct vs_view *view,
                                 const struct vs_statistics *found,
                                 struct opened_index *opened,
@@ -44,19 +93,26 @@ static enum vs_status open_file(const struct vs_view *view,
     vs_buf_init(&key, engine->env, 1 << 16);
     enum vs_status status = vs_store_key(view->store, found->path, &key, err);
     if (status == VS_OK) {
-        status = vs_file_open(view->store, (const char *)key.data, &opened->file, err);
+        status = open_object(view, found, (const char *)key.data, &opened->file, err);
     }
     vs_buf_clear(&key);
-    if (status == VS_OK && found->file_size != 0 && opened->file->size != found->file_size) {
-        status =
-            vs_fail(err, VS_CORRUPT, "index %.*s has %llu bytes, the table's metadata says %llu",
-                    VS_STR_ARG(found->path), (unsigned long long)opened->file->size,
-                    (unsigned long long)found->file_size);
+    if (status == VS_OK) {
+        status = cache_locally(view, found, &opened->file, err);
     }
     if (status == VS_OK) {
-        const struct vs_index_open_options options = {.table_uuid = &view->metadata->uuid,
-                                                      .thread_count = engine->thread_count};
+        const struct vs_index_open_options options = {
+            .table_uuid = &view->metadata->uuid,
+            .thread_count = engine->thread_count,
+            .lazy = engine->rows_in_file ||
+                    (!engine->preload &&
+                     (vs_store_is_remote(view->store) || opened->file->size >= LAZY_LOCAL_BYTES)),
+            .idle = engine->idle,
+            .tail_bytes = vs_store_is_remote(view->store) ? 0 : LOCAL_TAIL_BYTES,
+            .rows_in_file = engine->rows_in_file};
         status = vs_index_open(engine->env, opened->file, &options, &opened->index, err);
+    }
+    if (status == VS_OK && engine->preload) {
+        status = vs_index_preload(opened->index, NULL, err);
     }
     return status;
 }
@@ -252,9 +308,14 @@ static enum vs_status map_files(struct vs_view *view, struct vs_error *err)
     return VS_OK;
 }
 
-enum vs_status vs_view_attach_index(struct vs_view *view,
-                                    const struct vs_op *op,
-                                    struct vs_error *err)
+enum vs_status vs_view_map_index(struct vs_view *view, struct vs_error *err)
+{
+    return view->index != NULL ? map_files(view, err) : VS_OK;
+}
+
+enum vs_status vs_view_open_index(struct vs_view *view,
+                                  const struct vs_op *op,
+                                  struct vs_error *err)
 {
     struct vs_statistics found;
     if (view->snapshot_id == VS_NO_SNAPSHOT ||
@@ -292,7 +353,7 @@ enum vs_status vs_view_attach_index(struct vs_view *view,
     view->index = opened->index;
     view->info = vs_index_info(opened->index);
     vs_uuid_format(view->info->index_uuid, view->index_uuid);
-    return map_files(view, err);
+    return VS_OK;
 }
 
 size_t vs_view_index_column(const struct vs_view *view,

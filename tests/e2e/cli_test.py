@@ -126,7 +126,7 @@ class Help(Case):
     def test_version(self):
         report = self.ask("version")
         self.assertEqual(self.run_("--version")[0].split()[1], report["version"])
-        self.assertIn(report["simd"], ("scalar", "avx2", "avx512", "neon"))
+        self.assertIn(report["simd"], ("scalar", "avx2", "avx512", "vnni", "neon"))
         self.assertEqual(self.ask("version", env={"VS_SIMD": "scalar"})["simd"], "scalar")
 
     def test_wrong_usage(self):

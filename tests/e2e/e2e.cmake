@@ -21,3 +21,10 @@ if(TARGET vecstore AND VECSTORE_SYSTEM_PYTHON)
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(cli_table_test PROPERTIES LABELS e2e TIMEOUT 300 SKIP_RETURN_CODE 77)
 endif()
+# The life of an index.
+if(TARGET vecstore AND VECSTORE_SYSTEM_PYTHON)
+    add_test(NAME cli_index_test
+        COMMAND ${VECSTORE_SYSTEM_PYTHON} ${CMAKE_SOURCE_DIR}/tests/e2e/cli_index_test.py $<TARGET_FILE:vecstore>
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(cli_index_test PROPERTIES LABELS e2e TIMEOUT 300 SKIP_RETURN_CODE 77)
+endif()

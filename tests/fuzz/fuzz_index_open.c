@@ -61,17 +61,18 @@ static void search_all(const struct vs_index *index, struct vs_index_scratch *sc
     }
 }
 
-static void open_and_search(const uint8_t *bytes, size_t size)
+static void open_and_search(const uint8_t *bytes,
+                            size_t size,
+                            const struct vs_index_open_options *options)
 {
     const struct vs_env *env = vs_env_default();
     struct vs_error err;
     struct vs_file *file = NULL;
     struct vs_index *index = NULL;
     struct vs_index_scratch *scratch = NULL;
-    struct vs_index_open_options options = {.thread_count = 1};
     struct vs_str view = {(const char *)bytes, size};
     if (vs_file_open_bytes(env, view, "fuzz.puffin", &file, &err) == VS_OK &&
-        vs_index_open(env, file, &options, &index, &err) == VS_OK &&
+        vs_index_open(env, file, options, &index, &err) == VS_OK &&
         vs_index_scratch_new(env, &scratch, &err) == VS_OK) {
         search_all(index, scratch);
     }
@@ -154,7 +155,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (size > 4 && (bytes[4] & 1) != 0) {
             mend(bytes, size);
         }
-        open_and_search(bytes, size);
+        static const struct vs_index_open_options modes[] = {
+            {.thread_count = 1},
+            {.lazy = true, .idle = true},
+            {.lazy = true, .idle = true, .rows_in_file = true, .tail_bytes = 1000}};
+        for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+            open_and_search(bytes, size, &modes[i]);
+        }
     }
     free(bytes);
     return 0;

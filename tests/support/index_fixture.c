@@ -101,7 +101,7 @@ static enum vs_status source_next(void *ctx,
                                   struct vs_error *err)
 {
     struct fixture *f = ctx;
-    size_t count = f->row_count - f->next < max_rows ? f->row_count - f->next : max_rows;
+    size_t count = f->end - f->next < max_rows ? f->end - f->next : max_rows;
     for (size_t i = 0; i < count; i++, f->next++) {
         enum vs_status status =
             fixture_has_vector(f, f->next)
@@ -122,7 +122,7 @@ static enum vs_status source_next(void *ctx,
 static enum vs_status source_rewind(void *ctx, struct vs_error *err)
 {
     (void)err;
-    ((struct fixture *)ctx)->next = 0;
+    ((struct fixture *)ctx)->next = ((struct fixture *)ctx)->first;
     return VS_OK;
 }
 
@@ -149,6 +149,58 @@ static void memory_free(struct vs_writer *writer)
     (void)writer;
 }
 
+// What a build is asked for, with all that it names.
+struct request {
+    struct vs_index_build_column column;
+    struct vs_index_file_ref files[2];
+    struct vs_index_build_params params;
+    struct vs_index_row_source source;
+    struct memory_writer writer;
+};
+
+static void make_request(struct fixture *f,
+                         const struct fixture_build *build,
+                         struct vs_buf *bytes,
+                         struct request *r)
+{
+    static const struct vs_writer_vtable vtable = {memory_write, memory_finish, memory_free};
+    r->column = (struct vs_index_build_column){
+        .field = 0, .dim = (uint32_t)f->dim, .metric = f->metric, .model = VS_STR("fixture")};
+    r->files[0] = (struct vs_index_file_ref){VS_STR("a.parquet"), f->row_count / 3, 1, 0};
+    r->files[1] = (struct vs_index_file_ref){VS_STR("b.parquet"), f->row_count - f->row_count / 3,
+                                             2, f->row_count / 3};
+    r->params = (struct vs_index_build_params){
+        .table_uuid = {{1, 2, 3}},
+        .snapshot_id = 77,
+        .sequence_number = 5,
+        .fields = f->fields,
+        .field_count = f->field_count,
+        .id_field = f->values ? 1 : SIZE_MAX,
+        .columns = &r->column,
+        .column_count = 1,
+        .files = r->files,
+        .file_count = 2,
+        .list_count = build->list_count,
+        .store_vectors = build->no_exact_rows ? VS_STORE_NONE : VS_STORE_F32,
+        .second_assignment = build->second_assignment,
+        .spill_dir = build->spill_dir,
+        .resume_dir = build->resume_dir,
+        .model = build->model,
+        .parts = build->parts,
+        .part_count = build->part_count,
+        .small_rows = build->small_rows,
+        .min_recall = build->min_recall,
+        .thread_count = build->thread_count > 0 ? build->thread_count : 2,
+        .memory_bytes = build->memory_bytes,
+        .codebooks = &build->codebook,
+        .op = build->op};
+    r->source = (struct vs_index_row_source){source_next, source_rewind, f};
+    r->writer =
+        (struct memory_writer){.base = {.vtable = &vtable, .name = "fixture"}, .bytes = bytes};
+    f->next = 0;
+    f->end = f->row_count;
+}
+
 enum vs_status fixture_build_index(const struct vs_env *env,
                                    struct fixture *f,
                                    const struct fixture_build *build,
@@ -156,36 +208,44 @@ enum vs_status fixture_build_index(const struct vs_env *env,
                                    struct vs_index_build_result *result_out,
                                    struct vs_error *err)
 {
-    static const struct vs_writer_vtable vtable = {memory_write, memory_finish, memory_free};
-    struct vs_index_build_column column = {
-        .field = 0, .dim = (uint32_t)f->dim, .metric = f->metric, .model = VS_STR("fixture")};
-    struct vs_index_file_ref files[2] = {
-        {VS_STR("a.parquet"), f->row_count / 3, 1, 0},
-        {VS_STR("b.parquet"), f->row_count - f->row_count / 3, 2, f->row_count / 3}};
-    struct vs_index_build_params params = {.table_uuid = {{1, 2, 3}},
-                                           .snapshot_id = 77,
-                                           .sequence_number = 5,
-                                           .fields = f->fields,
-                                           .field_count = f->field_count,
-                                           .id_field = f->values ? 1 : SIZE_MAX,
-                                           .columns = &column,
-                                           .column_count = 1,
-                                           .files = files,
-                                           .file_count = 2,
-                                           .list_count = build->list_count,
-                                           .no_exact_rows = build->no_exact_rows,
-                                           .small_rows = build->small_rows,
-                                           .min_recall = build->min_recall,
-                                           .thread_count =
-                                               build->thread_count > 0 ? build->thread_count : 2,
-                                           .memory_bytes = build->memory_bytes,
-                                           .codebooks = &build->codebook};
-    struct vs_index_row_source source = {source_next, source_rewind, f};
-    struct memory_writer writer = {.base = {.vtable = &vtable, .name = "fixture.puffin"},
-                                   .bytes = bytes};
+    struct request r;
     vs_buf_init(bytes, env, SIZE_MAX);
-    f->next = 0;
-    return vs_index_build(env, &params, &source, &writer.base, result_out, err);
+    make_request(f, build, bytes, &r);
+    return vs_index_build(env, &r.params, &r.source, &r.writer.base, result_out, err);
+}
+
+enum vs_status fixture_train_model(const struct vs_env *env,
+                                   struct fixture *f,
+                                   const struct fixture_build *build,
+                                   struct vs_buf *bytes,
+                                   struct vs_error *err)
+{
+    struct request r;
+    vs_buf_init(bytes, env, SIZE_MAX);
+    make_request(f, build, bytes, &r);
+    return vs_index_train(env, &r.params, &r.source, bytes, err);
+}
+
+enum vs_status fixture_encode_part(const struct vs_env *env,
+                                   struct fixture *f,
+                                   const struct fixture_build *build,
+                                   size_t file,
+                                   struct vs_buf *bytes,
+                                   struct vs_error *err)
+{
+    struct request r;
+    uint64_t vectors = 0;
+    vs_buf_init(bytes, env, SIZE_MAX);
+    make_request(f, build, bytes, &r);
+    f->next = f->first = (size_t)r.files[file].first_row;
+    f->end = f->first + (size_t)r.files[file].row_count;
+    r.files[file].first_row = 0;
+    r.params.files = &r.files[file];
+    r.params.file_count = 1;
+    enum vs_status status =
+        vs_index_encode_part(env, &r.params, &r.source, &r.writer.base, &vectors, err);
+    f->first = 0;
+    return status;
 }
 
 double fixture_score(const struct fixture *f, const float *query, size_t row)

@@ -19,8 +19,8 @@ struct fixture {
     float *vectors; // [row_count][dim]
     float *queries; // [query_count][dim], drawn like rows
     size_t query_count;
-    // row source
-    size_t next;
+    // row source: rows [first, end)
+    size_t next, first, end;
     struct vs_field fields[4];
     size_t field_count;
 };
@@ -34,6 +34,12 @@ struct fixture_build {
     size_t small_rows, thread_count;
     uint32_t list_count;
     bool no_exact_rows;
+    enum vs_tune_second second_assignment;
+    const char *spill_dir, *resume_dir;
+    const struct vs_index_model *model;
+    struct vs_file *const *parts;
+    size_t part_count;
+    const struct vs_op *op;
     uint64_t memory_bytes;
     float min_recall;
     const struct vs_codebook *codebook;
@@ -45,6 +51,20 @@ enum vs_status fixture_build_index(const struct vs_env *env,
                                    const struct fixture_build *build,
                                    struct vs_buf *bytes,
                                    struct vs_index_build_result *result_out,
+                                   struct vs_error *err);
+
+// The same up to training: a model file, into bytes (initialised by this function).
+enum vs_status fixture_train_model(const struct vs_env *env,
+                                   struct fixture *fixture,
+                                   const struct fixture_build *build,
+                                   struct vs_buf *bytes,
+                                   struct vs_error *err);
+// One of the two data files as a part, with build->model.
+enum vs_status fixture_encode_part(const struct vs_env *env,
+                                   struct fixture *fixture,
+                                   const struct fixture_build *build,
+                                   size_t file,
+                                   struct vs_buf *bytes,
                                    struct vs_error *err);
 
 // The k best rows among those allowed (row_bits NULL: all), by double-precision scores; returns how

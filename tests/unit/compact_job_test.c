@@ -96,7 +96,8 @@ static enum vs_status insert(struct fixture *f, int first, int count, bool upser
 
 static enum vs_status build(struct fixture *f)
 {
-    struct vs_index_options options = {.size = sizeof options, .table = TABLE, .min_recall = -1};
+    struct vs_index_options options = {
+        .size = sizeof options, .table = TABLE, .min_recall = -1, .store_vectors = "f32"};
     vs_buf_reset(&f->report);
     return vs_db_build_index(f->db, &options, &f->report, &f->err);
 }

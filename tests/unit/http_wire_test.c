@@ -101,6 +101,9 @@ static void case_refused(void)
         {"{\"vector\":\"AACA\"}", VS_INVALID, "base64"},
         {"{\"vector\":\"AADAfw==\"}", VS_INVALID, "finite"}, // NaN
         {"{\"vector\":\"A*==\"}", VS_INVALID, "base64"},
+        {"{\"vector\":\"AACAPwAAAEA==\"}", VS_INVALID, "base64"}, // padding of another length
+        {"{\"vector\":\"AACAPw==AACAPw\"}", VS_INVALID, "base64"},
+        {"{\"vector\":\"AACAPwAA\\u0041EA=\"}", VS_OK, ""}, // an escape is what it stands for
         {"{\"vectors\":[[1,2],[3]]}", VS_INVALID, "vector 1"},
         {"{\"vectors\":[]}", VS_INVALID, "at least one"},
         {"{\"id\":1,\"fliter\":\"x\"}", VS_INVALID, "did you mean 'filter'"},
@@ -169,6 +172,68 @@ static void case_numbers_equal_strtof(void)
     }
     CHECK_INT(wrong, 0);
     vs_arena_clear(&arena);
+}
+
+static uint32_t random_below(uint64_t *state, uint32_t limit)
+{
+    *state = *state * 6364136223846793005U + 1442695040888963407U;
+    return (uint32_t)(*state >> 33) % limit;
+}
+
+// "-0.0312" and the like: 1 to 24 digits behind the point, runs of 0 and 9 among them.
+static size_t random_number(uint64_t *state, char *to)
+{
+    size_t n = 0;
+    to[n] = '-';
+    n += random_below(state, 2);
+    to[n++] = (char)('0' + (random_below(state, 3) == 0 ? random_below(state, 10) : 0));
+    to[n++] = '.';
+    for (uint32_t digits = 1 + random_below(state, 24); digits > 0; digits--) {
+        uint32_t kind = random_below(state, 8);
+        to[n++] = (char)('0' + (kind == 0 ? 0 : kind == 1 ? 9 : random_below(state, 10)));
+    }
+    if (random_below(state, 8) == 0) {
+        n += (size_t)snprintf(to + n, 8, "e%d", (int)random_below(state, 20) - 10);
+    }
+    return n;
+}
+
+// The usual numbers of a vector, in arrays long enough for the parser that takes many at once: each
+// is the float of the nearest double. A text that ends anywhere inside is refused.
+static void case_vectors_equal_strtod(void)
+{
+    struct vs_arena arena;
+    uint64_t state = 43;
+    size_t wrong = 0;
+    vs_arena_init(&arena, vs_env_default(), 0);
+    for (int round = 0; round < 1500; round++) {
+        char text[40 * 48] = "[";
+        float expected[40];
+        size_t len = 1, count = 1 + random_below(&state, 40);
+        for (size_t i = 0; i < count; i++) {
+            size_t at = len;
+            len += random_number(&state, text + len);
+            expected[i] = (float)strtod(text + at, NULL);
+            text[len++] = ',';
+            text[len] = ' ';
+            len += i + 1 < count && random_below(&state, 2) == 0;
+        }
+        text[len - 1] = ']';
+        struct vs_float_input floats;
+        char *exact = malloc(len); // a sanitizer sees a read behind it
+        REQUIRE(exact != NULL);
+        memcpy(exact, text, len);
+        bool good = vs_floats_from_text(&arena, (struct vs_str){exact, len}, false, &floats);
+        wrong += !good || floats.dim != count ||
+                 memcmp(floats.values, expected, count * sizeof expected[0]) != 0;
+        size_t cut = random_below(&state, (uint32_t)len);
+        char *less = realloc(exact, cut > 0 ? cut : 1);
+        REQUIRE(less != NULL);
+        wrong += vs_floats_from_text(&arena, (struct vs_str){less, cut}, false, &floats);
+        free(less);
+        vs_arena_clear(&arena);
+    }
+    CHECK_INT(wrong, 0);
 }
 
 static void case_rows(void)
@@ -288,6 +353,7 @@ TEST_MAIN(TEST(case_query),
           TEST(case_forms),
           TEST(case_refused),
           TEST(case_numbers_equal_strtof),
+          TEST(case_vectors_equal_strtod),
           TEST(case_rows),
           TEST(case_raw),
           TEST(case_out_of_memory))

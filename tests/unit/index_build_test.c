@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct fixture_build lists = {.small_rows = 300, .list_count = 16};
+static const struct fixture_build lists = {
+    .small_rows = 300, .list_count = 16, .second_assignment = VS_SECOND_ON};
 
 static struct fixture make(enum vs_metric metric)
 {
@@ -209,6 +210,7 @@ static void another_reader_agrees(void)
         struct fixture_build build = lists;
         build.small_rows = kind == 2 ? 2000 : 300;
         build.no_exact_rows = kind == 3;
+        build.second_assignment = kind == 1 ? VS_SECOND_OFF : VS_SECOND_ON;
         REQUIRE_OK(fixture_build_index(vs_env_default(), &f, &build, &bytes, &result, &err), err);
         for (int damaged = 0; damaged < 2; damaged++) {
             bytes.data[bytes.len / 2] ^= (uint8_t)damaged;
@@ -342,7 +344,7 @@ static void several_columns_and_foreign_blobs(void)
                                            .file_count = 1,
                                            .small_rows = 300,
                                            .list_count = 16,
-                                           .no_exact_rows = true,
+                                           .store_vectors = VS_STORE_NONE,
                                            .foreign_blobs = &foreign,
                                            .foreign_bytes = &sketch,
                                            .foreign_count = 1};
@@ -466,8 +468,11 @@ static void failing_allocations_leave_nothing_behind(void)
                                      .seed = 4,
                                      .thread_count = 1};
     REQUIRE_OK(vs_train(vs_env_default(), &params, f.vectors, 80, &codebook, &err), err);
-    const struct fixture_build build = {
-        .small_rows = 40, .list_count = 4, .thread_count = 1, .codebook = &codebook};
+    const struct fixture_build build = {.small_rows = 40,
+                                        .list_count = 4,
+                                        .thread_count = 1,
+                                        .codebook = &codebook,
+                                        .second_assignment = VS_SECOND_ON};
     for (long n = 0;; n++) {
         struct test_env test;
         struct vs_buf bytes;

@@ -112,8 +112,11 @@ static void lists_agree_with_exact(void)
             struct vs_index_hit hits[10], exact[10];
             struct vs_index_stats stats;
             size_t count = 0, exact_count = 0;
-            struct vs_index_query query = {
-                .vector = o.fixture.queries + q * DIM, .k = 10, .nprobe = 32, .rerank = 500};
+            struct vs_index_query query = {.vector = o.fixture.queries + q * DIM,
+                                           .k = 10,
+                                           .nprobe = 32,
+                                           .rerank = 500,
+                                           .rescore = true};
             REQUIRE_OK(search(&o, &query, hits, &count, &stats, &err), err);
             CHECK(!stats.exact);
             query.exact = true;
@@ -128,6 +131,44 @@ static void lists_agree_with_exact(void)
         close_fixture(&o);
         CHECK_INT(test.live, 0);
     }
+}
+
+// Many queries at once give what each gives alone, whatever the number of queries and the settings.
+static void batches_agree_with_single_queries(void)
+{
+    static const struct vs_index_query settings[] = {
+        {.k = 10, .nprobe = 4, .rerank = 40},
+        {.k = 100, .nprobe = 32, .rerank = 300},
+        {.k = 7, .nprobe = 6, .gap = 0.2F, .rerank = 20},
+        {.k = 10, .nprobe = 1, .rerank = 10, .rescore = true},
+        {.k = K_MAX, .nprobe = 1, .rerank = 10}, // more than the lists hold
+    };
+    static struct vs_index_hit together[20 * K_MAX], alone[K_MAX];
+    struct test_env test;
+    struct vs_error err;
+    struct opened o = {0};
+    test_env_init(&test);
+    REQUIRE(open_fixture(&o, &test.env, VS_METRIC_COSINE, &with_lists, &err));
+    for (size_t s = 0; s < sizeof settings / sizeof settings[0]; s++) {
+        for (size_t count = 1; count <= 20; count += 19) {
+            size_t counts[20] = {0}, one = 0;
+            struct vs_index_query query = settings[s];
+            REQUIRE_OK(vs_index_search_batch(o.index, &query, o.fixture.queries, count, o.scratch,
+                                             together, counts, NULL, &err),
+                       err);
+            for (size_t q = 0; q < count; q++) {
+                query.vector = o.fixture.queries + q * DIM;
+                REQUIRE_OK(search(&o, &query, alone, &one, NULL, &err), err);
+                CHECK_INT(counts[q], one);
+                for (size_t h = 0; h < one; h++) {
+                    CHECK_INT(together[q * query.k + h].row, alone[h].row);
+                    CHECK(memcmp(&together[q * query.k + h].score, &alone[h].score, 4) == 0);
+                }
+            }
+        }
+    }
+    close_fixture(&o);
+    CHECK_INT(test.live, 0);
 }
 
 static void check_masked(struct opened *o, const uint64_t *bits, size_t allowed)
@@ -306,7 +347,8 @@ static void golden_files_stay_readable(void)
             struct vs_index_hit hit;
             size_t count = 0;
             REQUIRE_OK(vs_index_fetch_vectors(index, 0, 0, &row, 1, vector, &present, &err), err);
-            struct vs_index_query query = {.vector = vector, .k = 1, .nprobe = 2, .rerank = 40};
+            struct vs_index_query query = {
+                .vector = vector, .k = 1, .nprobe = 2, .rerank = 40, .rescore = true};
             REQUIRE_OK(vs_index_search(index, &query, scratch, &hit, &count, NULL, &err), err);
             CHECK(present && count == 1);
             CHECK_INT(hit.row, row);
@@ -461,6 +503,7 @@ static void failing_allocations_leave_nothing_behind(void)
 
 TEST_MAIN(TEST(flat_segment_answers_exactly),
           TEST(lists_agree_with_exact),
+          TEST(batches_agree_with_single_queries),
           TEST(masks_hide_rows_and_never_shorten_answers),
           TEST(values_come_back),
           TEST(wrong_questions_are_refused),

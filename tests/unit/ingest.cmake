@@ -7,3 +7,9 @@ foreach(name expire_job gate id_set index_publish locate orphan_job row_change t
 endforeach()
 vecstore_test(check_job_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/check_job_test.c LINKS vs_ingest)
 vecstore_test(batch_write_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/batch_write_test.c LINKS vs_ingest)
+vecstore_test(refresh_plan_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/refresh_plan_test.c LINKS vs_ingest)
+if(VECSTORE_FAISS)
+    vecstore_test(index_refresh_test
+        SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/index_refresh_test.c ${CMAKE_SOURCE_DIR}/tests/support/table_maker.c
+        LINKS vs_ingest)
+endif()

@@ -4,6 +4,7 @@ vecstore_test(store_uri_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/store_uri_te
 vecstore_test(store_dir_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/store_dir_test.c LINKS vs_object)
 target_link_options(store_dir_test PRIVATE
     LINKER:--wrap=fsync,--wrap=write,--wrap=pread,--wrap=linkat)
+vecstore_test(chunk_cache_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/chunk_cache_test.c LINKS vs_object)
 vecstore_test(http_client_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/http_client_test.c LINKS vs_object)
 # An S3 server inside the test programs.
 add_library(vs_test_mock_s3 STATIC ${CMAKE_SOURCE_DIR}/tests/support/mock_s3.c

@@ -58,6 +58,38 @@ static void case_tail_comes_with_opening(void)
     s3_end(&f);
 }
 
+// Of a size that is known: nothing is asked before the first read.
+static void case_opening_by_size(void)
+{
+    struct s3_fixture f;
+    struct vs_error err;
+    struct vs_file *file = NULL;
+    begin_with_big(&f, NULL);
+    REQUIRE_OK(vs_file_open_sized(f.store, "big", BIG, &file, &err), err);
+    CHECK_INT(mock_s3_count(f.mock, "GET"), 0);
+    CHECK_INT(file->size, BIG);
+    check_read(file, BIG - 9, 9);
+    CHECK_INT(mock_s3_count(f.mock, "GET"), 1);
+    uint8_t *dst = (uint8_t *)malloc(4 * MIB);
+    struct vs_range long_ones[4]; // each with a stream of its own
+    for (size_t i = 0; i < 4; i++) {
+        long_ones[i] = (struct vs_range){MIB + i * MIB, MIB, dst + i * MIB};
+    }
+    REQUIRE_OK(vs_file_read_many(file, long_ones, 4, &err), err);
+    CHECK(memcmp(dst, big_bytes() + MIB, 4 * MIB) == 0);
+    CHECK_INT(mock_s3_count(f.mock, "GET"), 5);
+    vs_file_close(file);
+    uint8_t byte;
+    REQUIRE_OK(vs_file_open_sized(f.store, "big", BIG - 1, &file, &err), err);
+    CHECK_STATUS(vs_file_read(file, 70, 1, &byte, &err), VS_CORRUPT);
+    vs_file_close(file);
+    REQUIRE_OK(vs_file_open_sized(f.store, "none", 10, &file, &err), err);
+    CHECK_STATUS(vs_file_read(file, 0, 1, &byte, &err), VS_NOT_FOUND);
+    vs_file_close(file);
+    free(dst);
+    s3_end(&f);
+}
+
 static void case_sizes_around_the_tail(void)
 {
     static const size_t sizes[] = {0, 1, 65535, 65536, 65537};
@@ -375,6 +407,7 @@ static void case_price(void)
 }
 
 TEST_MAIN(TEST(case_tail_comes_with_opening),
+          TEST(case_opening_by_size),
           TEST(case_sizes_around_the_tail),
           TEST(case_sequential_reads_ahead),
           TEST(case_random_reads_fetch_what_is_asked),

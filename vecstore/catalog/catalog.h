@@ -18,12 +18,18 @@
 
 struct vs_catalog;
 
+#define VS_TABLE_HEAD 512
+
 struct vs_table { // one loaded state of a table
     const struct vs_table_metadata *metadata;
     struct vs_store *store;   // where its files are; lives as long as the catalog
     const char *name;         // "docs.passages"
     const char *metadata_uri; // URI of the metadata file
     int64_t version;          // N of vN.metadata.json; -1 for other catalogs
+    // First bytes of the metadata file, where a version has a number: they hold the table's uuid,
+    // so they tell a table from one that was dropped and made anew. 0 bytes: not known.
+    uint8_t head[VS_TABLE_HEAD];
+    size_t head_len;
 };
 
 struct vs_catalog_options {

@@ -463,8 +463,12 @@ static enum vs_status parse_version(struct vs_catalog *catalog,
     }
     if (status != VS_OK) {
         vs_table_metadata_free(metadata);
+        return status;
     }
-    return status;
+    struct vs_table *table = *table_out;
+    table->head_len = text.len < sizeof table->head ? text.len : sizeof table->head;
+    memcpy(table->head, text.ptr, table->head_len);
+    return VS_OK;
 }
 
 enum vs_status vs_dir_version_read(struct vs_catalog *catalog,

@@ -63,3 +63,21 @@ bool vs_stats_file_find(const struct vs_table_metadata *metadata,
     }
     return false;
 }
+
+bool vs_stats_file_previous(struct vs_str *list, struct vs_str *uuid_out)
+{
+    size_t first = 0;
+    while (first < list->len && list->ptr[first] == ' ') {
+        first++;
+    }
+    size_t end = first;
+    while (end < list->len && list->ptr[end] != ' ') {
+        end++;
+    }
+    if (end == first) {
+        return false;
+    }
+    *uuid_out = (struct vs_str){list->ptr + first, end - first};
+    *list = (struct vs_str){list->ptr + end, list->len - end};
+    return true;
+}

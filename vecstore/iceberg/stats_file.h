@@ -5,7 +5,7 @@
  * index: this is a path and two sizes.
  *
  * Properties: vecstore.index.path (URI), vecstore.index.file-size, vecstore.index.footer-size,
- * vecstore.index.uuid. See docs/adr/0011-index-pointer.md.
+ * vecstore.index.uuid, vecstore.index.previous. See docs/adr/0011-index-pointer.md.
  */
 #ifndef VS_ICEBERG_STATS_FILE_H
 #define VS_ICEBERG_STATS_FILE_H
@@ -16,6 +16,8 @@
 #define VS_PROPERTY_INDEX_FILE_SIZE "vecstore.index.file-size"
 #define VS_PROPERTY_INDEX_FOOTER_SIZE "vecstore.index.footer-size"
 #define VS_PROPERTY_INDEX_UUID "vecstore.index.uuid"
+// UUIDs of the versions before the current one, the newest first, with spaces between them.
+#define VS_PROPERTY_INDEX_PREVIOUS "vecstore.index.previous"
 #define VS_INDEX_FILE_SUFFIX "-vecstore.puffin"
 
 // The index to use for a snapshot: the property's (the newest published), else the statistics file
@@ -24,5 +26,9 @@
 bool vs_stats_file_find(const struct vs_table_metadata *metadata,
                         int64_t snapshot_id,
                         struct vs_statistics *out);
+
+// Goes through the UUIDs of VS_PROPERTY_INDEX_PREVIOUS: takes the first off *list; false at the
+// end. Each names <location>/metadata/<uuid>-vecstore.puffin, which may be gone.
+bool vs_stats_file_previous(struct vs_str *list, struct vs_str *uuid_out);
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define JOIN_GAP ((uint64_t)128 << 10)
+#define ALONE ((size_t)1 << 20) // so long a range is better off with a stream of its own
 
 // One request: bytes [offset, offset + len) into dst.
 struct piece {
@@ -245,7 +246,8 @@ static size_t joinable(const struct fetch *fetch, size_t first, uint64_t *end_ou
         const struct vs_range *next = &ranges[first + count];
         uint64_t next_end = next->offset + next->len;
         uint64_t joined_end = next_end > end ? next_end : end;
-        if ((next->offset > end && next->offset - end > JOIN_GAP) ||
+        if (ranges[first].len >= ALONE || next->len >= ALONE ||
+            (next->offset > end && next->offset - end > JOIN_GAP) ||
             joined_end - start > VS_S3_PIECE_SIZE) {
             break;
         }

@@ -314,10 +314,10 @@ static void s3_close(struct vs_file *base)
 static const struct vs_file_vtable file_vtable = {
     .read = s3_read, .read_many = s3_read_many, .close = s3_close};
 
-enum vs_status vs_s3_open(struct vs_store *store,
-                          const char *key,
-                          struct vs_file **file_out,
-                          struct vs_error *err)
+static enum vs_status make_file(struct vs_store *store,
+                                const char *key,
+                                struct s3_file **file_out,
+                                struct vs_error *err)
 {
     const struct vs_env *env = store->env;
     struct s3_file *file = (struct s3_file *)vs_alloc_zeroed(env, 1, sizeof *file);
@@ -331,11 +331,38 @@ enum vs_status vs_s3_open(struct vs_store *store,
     file->store = (struct vs_s3_store *)store;
     file->key = key_copy;
     (void)pthread_mutex_init(&file->lock, NULL); // cannot fail on Linux with default attributes
+    *file_out = file;
+    return VS_OK;
+}
+
+enum vs_status vs_s3_open(struct vs_store *store,
+                          const char *key,
+                          struct vs_file **file_out,
+                          struct vs_error *err)
+{
+    struct s3_file *file = NULL;
+    VS_TRY(make_file(store, key, &file, err));
     enum vs_status status = read_tail(file, err);
     if (status != VS_OK) {
         s3_close(&file->base);
         return status;
     }
+    *file_out = &file->base;
+    return VS_OK;
+}
+
+// Without a tag: an object that changes while it is read is told by its size and by what its reader
+// checks.
+enum vs_status vs_s3_open_sized(struct vs_store *store,
+                                const char *key,
+                                uint64_t size,
+                                struct vs_file **file_out,
+                                struct vs_error *err)
+{
+    struct s3_file *file = NULL;
+    VS_TRY(make_file(store, key, &file, err));
+    file->base.size = size;
+    file->tail_offset = size;
     *file_out = &file->base;
     return VS_OK;
 }

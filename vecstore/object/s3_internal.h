@@ -257,6 +257,11 @@ enum vs_status vs_s3_remove_many(struct vs_store *store,
                                  struct vs_error *err);
 
 // ---- s3_file.c ----
+enum vs_status vs_s3_open_sized(struct vs_store *store,
+                                const char *key,
+                                uint64_t size,
+                                struct vs_file **file_out,
+                                struct vs_error *err);
 enum vs_status vs_s3_open(struct vs_store *store,
                           const char *key,
                           struct vs_file **file_out,

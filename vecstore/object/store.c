@@ -61,6 +61,29 @@ enum vs_status vs_file_open(struct vs_store *store,
     return store->vtable->open(store, key, file_out, err);
 }
 
+enum vs_status vs_file_open_sized(struct vs_store *store,
+                                  const char *key,
+                                  uint64_t size,
+                                  struct vs_file **file_out,
+                                  struct vs_error *err)
+{
+    if (store->vtable->open_sized != NULL) { // makes no request yet
+        VS_TRY(vs_key_validate(key, err));
+        return store->vtable->open_sized(store, key, size, file_out, err);
+    }
+    struct vs_file *file = NULL;
+    VS_TRY(vs_file_open(store, key, &file, err));
+    if (file->size != size) {
+        enum vs_status status =
+            vs_fail(err, VS_CORRUPT, "%s has %" PRIu64 " bytes instead of %" PRIu64, file->name,
+                    file->size, size);
+        vs_file_close(file);
+        return status;
+    }
+    *file_out = file;
+    return VS_OK;
+}
+
 // Reads the open file into the empty buffer.
 static enum vs_status read_whole(struct vs_file *file, struct vs_buf *buf, struct vs_error *err)
 {

@@ -95,6 +95,11 @@ struct vs_store_vtable {
                            const char *from,
                            const char *to,
                            struct vs_error *err);
+    enum vs_status (*open_sized)(struct vs_store *store,
+                                 const char *key,
+                                 uint64_t size,
+                                 struct vs_file **file_out,
+                                 struct vs_error *err);
     void (*free)(struct vs_store *store);
 };
 
@@ -161,6 +166,13 @@ enum vs_status vs_file_open(struct vs_store *store,
                             const char *key,
                             struct vs_file **file_out,
                             struct vs_error *err);
+// The same for an object whose size is known from elsewhere: a store that is far away is not asked
+// before the first read, which then says NOT_FOUND. CORRUPT when it has another size.
+enum vs_status vs_file_open_sized(struct vs_store *store,
+                                  const char *key,
+                                  uint64_t size,
+                                  struct vs_file **file_out,
+                                  struct vs_error *err);
 // Whole object into buf (initialised by the caller; its limit is honoured with VS_LIMIT).
 enum vs_status vs_store_get(struct vs_store *store,
                             const char *key,

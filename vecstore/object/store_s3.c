@@ -296,6 +296,7 @@ static const struct vs_store_vtable s3_store_vtable = {
     .list_folders = vs_s3_list_folders,
     .exists = vs_s3_exists,
     .copy = vs_s3_copy,
+    .open_sized = vs_s3_open_sized,
     .free = s3_free,
 };
 

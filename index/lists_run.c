@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/lists_run.h"
+
+#include <math.h>
+
+#define PIECE_ENTRIES ((size_t)256) // of a list, between two looks at the threshold
+
+enum vs_status vs_scratch_reset(const struct vs_env *env,
+                                struct vs_scratch_block *block,
+                                size_t bytes,
+                                struct vs_error *err)
+{
+    if (bytes > block->capacity) {
+        vs_free_aligned(env, block->memory);
+        block->capacity = 0;
+        block->memory = vs_alloc_aligned(env, bytes + bytes / 4);
+        if (block->memory == NULL) {
+            return vs_fail(err, VS_NO_MEMORY, "out of memory for a search (%zu bytes)", bytes);
+        }
+        block->capacity = bytes + bytes / 4;
+    }
+    block->used = 0;
+    return VS_OK;
+}
+
+void *vs_scratch_take(struct vs_scratch_block *block, size_t count, size_t size)
+{
+    uint8_t *piece = block->memory + block->used;
+    block->used += VS_SCRATCH_ROUND(count, size);
+    return piece;
+}
+
+// What the scratch has to hold.
+struct rooms {
+    size_t keep, scan, best, seen;
+    size_t rows; // bytes of rows read through a loader
+};
+
+static struct rooms plan_rooms(const struct vs_lists_run *run)
+{
+    const struct vs_lists_query *query = run->query;
+    size_t slots = 0, stride = 0;
+    bool loads = false;
+    for (size_t t = 0; t < query->target_count; t++) {
+        const struct vs_lists *lists = query->targets[t].lists;
+        slots += lists->slot_count;
+        stride = lists->stride;
+        loads = loads || lists->loader != NULL;
+    }
+    size_t keep = query->rerank > query->k ? query->rerank : query->k;
+    keep = query->rerank_most > keep ? query->rerank_most : keep;
+    keep = keep < slots ? keep : slots;
+    keep = keep > 0 ? keep : 1;
+    keep = run->repeated ? 2 * keep : keep;
+    size_t best = query->keep > 0 ? query->keep : 1, seen = 64;
+    while (run->repeated && seen < 2 * keep) {
+        seen *= 2;
+    }
+    return (struct rooms){.keep = keep,
+                          .scan = 2 * keep + 2 * PIECE_ENTRIES + 64,
+                          .best = 2 * best + VS_RERANK_CHUNK,
+                          .seen = seen,
+                          .rows = loads ? VS_RERANK_CHUNK * stride : 0};
+}
+
+static size_t room_bytes(const struct vs_lists_run *run, const struct rooms *rooms)
+{
+    const struct vs_codebook *codebook = run->codebook;
+    size_t proj = codebook->proj_dim;
+    return vs_coarse_bytes(codebook) + 2 * VS_SCRATCH_ROUND(proj, 4) +
+           VS_SCRATCH_ROUND(codebook->dim, 1) + VS_SCRATCH_ROUND(16 * (size_t)codebook->m, 1) +
+           2 * VS_SCRATCH_ROUND(rooms->scan, 4) + 5 * VS_SCRATCH_ROUND(rooms->best, 4) +
+           VS_SCRATCH_ROUND(VS_RERANK_CHUNK, 4) + VS_SCRATCH_ROUND(rooms->seen, 4) +
+           VS_SCRATCH_ROUND((codebook->list_count + 63) / 64, 8) +
+           VS_SCRATCH_ROUND(rooms->rows, 1) +
+           VS_SCRATCH_ROUND(VS_RERANK_CHUNK, sizeof(struct vs_row_fact));
+}
+
+static void take_rooms(struct vs_lists_run *run,
+                       const struct rooms *rooms,
+                       struct vs_scratch_block *block)
+{
+    const struct vs_codebook *codebook = run->codebook;
+    size_t best = run->query->keep > 0 ? run->query->keep : 1;
+    vs_coarse_init(&run->coarse, codebook, block);
+    run->q8 = vs_scratch_take(block, codebook->dim, 1);
+    run->table = vs_scratch_take(block, 16 * (size_t)codebook->m, 1);
+    run->y = vs_scratch_take(block, codebook->proj_dim, 4);
+    run->y_lists = vs_scratch_take(block, codebook->proj_dim, 4);
+    uint32_t *keys = vs_scratch_take(block, rooms->scan, 4),
+             *ids = vs_scratch_take(block, rooms->scan, 4);
+    vs_reservoir_init(&run->scan, keys, ids, rooms->keep, rooms->scan);
+    keys = vs_scratch_take(block, rooms->best, 4);
+    ids = vs_scratch_take(block, rooms->best, 4);
+    vs_reservoir_init(&run->best, keys, ids, best, rooms->best);
+    run->spare_keys = vs_scratch_take(block, rooms->best, 4);
+    run->spare_ids = vs_scratch_take(block, rooms->best, 4);
+    run->dots = vs_scratch_take(block, VS_RERANK_CHUNK, 4);
+    run->seen_slots = vs_scratch_take(block, rooms->seen, 4);
+    run->seen_mask = (uint32_t)rooms->seen - 1;
+    run->visited = vs_scratch_take(block, (codebook->list_count + 63) / 64, 8);
+    run->rows = vs_scratch_take(block, rooms->rows, 1);
+    run->facts = vs_scratch_take(block, VS_RERANK_CHUNK, sizeof *run->facts);
+}
+
+enum vs_status vs_lists_run_begin(struct vs_lists_run *run,
+                                  const struct vs_env *env,
+                                  const struct vs_lists_query *query,
+                                  struct vs_index_scratch *scratch,
+                                  struct vs_index_stats *stats,
+                                  struct vs_error *err)
+{
+    *run = (struct vs_lists_run){.query = query,
+                                 .codebook = query->targets[0].lists->codebook,
+                                 .kernels = vs_kernels_get(),
+                                 .stats = stats};
+    for (size_t t = 0; t < query->target_count; t++) {
+        run->repeated = run->repeated || query->targets[t].lists->repeated;
+    }
+    struct rooms rooms = plan_rooms(run);
+    struct vs_scratch_block *block = &scratch->lists;
+    size_t bytes = room_bytes(run, &rooms);
+    VS_TRY(vs_scratch_reset(env, block, bytes + VS_SCRATCH_ROUND(rooms.best, 4), err));
+    take_rooms(run, &rooms, block);
+    scratch->scores = vs_scratch_take(block, rooms.best, 4);
+    run->kernels->dot_f32(query->vector, query->vector, run->codebook->dim, 1, &run->q_norm);
+    return VS_OK;
+}
+
+void vs_lists_run_project(struct vs_lists_run *run)
+{
+    const struct vs_codebook *codebook = run->codebook;
+    vs_coarse_project(&run->coarse, codebook, run->query->vector, run->y, run->y_lists);
+    run->q_scale = run->coarse.q_scale;
+    memcpy(run->q8, run->coarse.q8, codebook->dim);
+    memcpy(run->table, run->coarse.table, 16 * (size_t)codebook->m);
+}
+
+// ---- scan ----
+
+uint64_t vs_lists_run_scan(struct vs_lists_run *run,
+                           const struct vs_lists_target *target,
+                           uint32_t list,
+                           uint32_t ahead)
+{
+    const struct vs_lists *lists = target->lists;
+    const struct vs_list_layout *layout = lists->layout;
+    const struct vs_lane_mask *mask = target->mask;
+    struct vs_reservoir *r = &run->scan;
+    size_t left = layout->entry_count[list];
+    uint64_t allowed = mask == NULL                 ? left
+                       : mask->list_allowed != NULL ? mask->list_allowed[list]
+                                                    : 0;
+    struct vs_pq4_scan scan = {.codes = vs_lists_codes(lists, list),
+                               .m = run->codebook->m,
+                               .lut = run->table,
+                               .ids = vs_lists_slots(lists, list),
+                               .ahead = vs_lists_codes(lists, ahead),
+                               .ahead_bytes = layout->entry_count[ahead] * layout->entry_bytes};
+    if (allowed == 0) {
+        return 0;
+    }
+    run->stats->scanned += left;
+    scan.lane_mask = mask != NULL ? mask->lanes + layout->first_block[list] : NULL;
+    __builtin_prefetch(vs_lists_slots(lists, ahead), 0, 2);
+    while (left > 0) {
+        scan.count = left < PIECE_ENTRIES ? left : PIECE_ENTRIES;
+        if (r->count > 2 * r->keep) {
+            vs_reservoir_thin(r);
+        }
+        scan.threshold = r->threshold;
+        size_t found = run->kernels->pq4_select(&scan, r->keys + r->count, r->ids + r->count);
+        for (size_t i = 0; target->first_slot > 0 && i < found; i++) {
+            r->ids[r->count + i] += target->first_slot;
+        }
+        r->count += found;
+        left -= scan.count;
+        scan.codes += scan.count * layout->entry_bytes;
+        scan.ids += scan.count;
+        scan.lane_mask =
+            scan.lane_mask != NULL ? scan.lane_mask + scan.count / VS_BLOCK_LANES : NULL;
+        scan.ahead = NULL;
+        scan.ahead_bytes = 0;
+    }
+    return allowed;
+}
+
+// ---- re-rank ----
+
+// Drops all but the first entry of each slot: second assignments have the same codes and sums.
+static void drop_repeats(struct vs_lists_run *run)
+{
+    struct vs_reservoir *r = &run->scan;
+    size_t out = 0;
+    memset(run->seen_slots, 0xff, ((size_t)run->seen_mask + 1) * sizeof *run->seen_slots);
+    for (size_t i = 0; i < r->count; i++) {
+        uint32_t slot = r->ids[i], at = slot * 0x9e3779b1u >> 7 & run->seen_mask;
+        while (run->seen_slots[at] != UINT32_MAX && run->seen_slots[at] != slot) {
+            at = (at + 1) & run->seen_mask;
+        }
+        if (run->seen_slots[at] == slot) {
+            continue;
+        }
+        run->seen_slots[at] = slot;
+        r->keys[out] = r->keys[i];
+        r->ids[out++] = slot;
+    }
+    r->count = out;
+    if (r->count > r->keep / 2) {
+        vs_topk_cut(r->keys, r->ids, r->count, r->keep / 2);
+        r->count = r->keep / 2;
+    }
+}
+
+static void offer_scores(struct vs_lists_run *run,
+                         const struct vs_row_fact *facts,
+                         const uint32_t *fact_of,
+                         const uint32_t *slots,
+                         size_t count)
+{
+    struct vs_reservoir *best = &run->best;
+    bool distance = run->codebook->metric == VS_METRIC_L2;
+    if (best->count + count > best->capacity) {
+        vs_reservoir_shrink(best);
+    }
+    size_t at = best->count;
+    for (size_t i = 0; i < count; i++) {
+        const struct vs_row_fact *fact = &facts[fact_of != NULL ? fact_of[i] : i];
+        float dot = (float)run->dots[i] * (run->q_scale * fact->scale);
+        uint32_t key = vs_topk_key(distance ? 2.0F * dot - fact->norm - run->q_norm : dot);
+        best->keys[at] = key;
+        best->ids[at] = slots[i];
+        at += key >= best->threshold;
+    }
+    best->count = at;
+}
+
+// Scores at most VS_RERANK_CHUNK slots of one target; slots: own, numbered: through all targets.
+static enum vs_status score_chunk(struct vs_lists_run *run,
+                                  const struct vs_lists *lists,
+                                  const uint32_t *slots,
+                                  const uint32_t *numbered,
+                                  size_t count,
+                                  struct vs_error *err)
+{
+    size_t dim = run->codebook->dim;
+    if (lists->loader == NULL || vs_list_loader_has_rows(lists->loader)) {
+        for (size_t i = 0; i < count; i++) {
+            __builtin_prefetch(&lists->facts[slots[i]], 0, 2);
+        }
+        run->kernels->dot_i8_rows(run->q8, lists->rows, dim, lists->stride, slots, count,
+                                  run->dots);
+        offer_scores(run, lists->facts, slots, numbered, count);
+        return VS_OK;
+    }
+    VS_TRY(vs_list_loader_rows(lists->loader, slots, count, run->query->op, run->rows, run->facts,
+                               err));
+    run->kernels->dot_i8(run->q8, run->rows, dim, lists->stride, count, run->dots);
+    offer_scores(run, run->facts, NULL, numbered, count);
+    return VS_OK;
+}
+
+// Slots of one target among the candidates.
+static enum vs_status score_target(struct vs_lists_run *run,
+                                   const struct vs_lists_target *target,
+                                   const uint32_t *candidates,
+                                   size_t count,
+                                   struct vs_error *err)
+{
+    uint32_t slots[VS_RERANK_CHUNK], numbered[VS_RERANK_CHUNK], own = target->lists->slot_count;
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        slots[n] = candidates[i] - target->first_slot;
+        numbered[n] = candidates[i];
+        n += slots[n] < own;
+        if (n == VS_RERANK_CHUNK || (i + 1 == count && n > 0)) {
+            VS_TRY(score_chunk(run, target->lists, slots, numbered, n, err));
+            n = 0;
+        }
+    }
+    return VS_OK;
+}
+
+// The allowed slots of a mask that names them.
+static enum vs_status score_named(struct vs_lists_run *run,
+                                  const struct vs_lists_target *target,
+                                  struct vs_error *err)
+{
+    const struct vs_lane_mask *mask = target->mask;
+    uint32_t numbered[VS_RERANK_CHUNK];
+    for (size_t at = 0; at < mask->allowed_count; at += VS_RERANK_CHUNK) {
+        size_t left = (size_t)mask->allowed_count - at,
+               n = left < VS_RERANK_CHUNK ? left : VS_RERANK_CHUNK;
+        for (size_t i = 0; i < n; i++) {
+            numbered[i] = mask->slots[at + i] + target->first_slot;
+        }
+        VS_TRY(score_chunk(run, target->lists, mask->slots + at, numbered, n, err));
+    }
+    run->stats->reranked += mask->allowed_count;
+    return VS_OK;
+}
+
+enum vs_status vs_lists_run_rerank(struct vs_lists_run *run, struct vs_error *err)
+{
+    const struct vs_lists_query *query = run->query;
+    vs_reservoir_shrink(&run->scan);
+    if (run->repeated) {
+        drop_repeats(run);
+    }
+    run->stats->reranked += run->scan.count;
+    VS_TRY(vs_lists_run_need_rows(run, err));
+    for (size_t t = 0; t < query->target_count; t++) {
+        const struct vs_lists_target *target = &query->targets[t];
+        if (target->mask != NULL && target->mask->slots != NULL) {
+            VS_TRY(score_named(run, target, err));
+        } else {
+            VS_TRY(score_target(run, target, run->scan.ids, run->scan.count, err));
+        }
+    }
+    return VS_OK;
+}
+
+void vs_lists_run_publish(struct vs_lists_run *run, struct vs_index_scratch *scratch)
+{
+    vs_reservoir_shrink(&run->best);
+    vs_topk_sort(run->best.keys, run->best.ids, run->spare_keys, run->spare_ids, run->best.count);
+    for (size_t i = 0; i < run->best.count; i++) {
+        scratch->scores[i] = vs_topk_score(run->best.keys[i]);
+    }
+    scratch->slots = run->best.ids;
+    scratch->count = run->best.count;
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which segments a refresh puts together.
+#include "ingest/refresh_plan.h"
+#include "tests/support/check.h"
+
+static size_t groups(const struct vs_refresh_item *items, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        n += items[i].group == i;
+        CHECK(items[items[i].group].group == items[i].group && items[i].group <= i);
+    }
+    return n;
+}
+
+static void few_of_different_sizes_stay(void)
+{
+    struct vs_refresh_item items[] = {{1000000, 1, 0}, {100000, 1, 0}, {90000, 1, 0}, {5000, 1, 0}};
+    vs_refresh_group(items, 4, false);
+    CHECK_INT(groups(items, 4), 4);
+}
+
+static void four_of_one_size_are_joined(void)
+{
+    struct vs_refresh_item items[] = {{1000000, 1, 0}, {9000, 1, 0},  {3000, 1, 0},
+                                      {2500, 1, 0},    {10000, 1, 0}, {300000, 1, 0}};
+    vs_refresh_group(items, 6, false);
+    CHECK_INT(groups(items, 6), 3);
+    CHECK_INT(items[1].group, 1);
+    CHECK_INT(items[2].group, 1);
+    CHECK_INT(items[3].group, 1);
+    CHECK_INT(items[4].group, 1);
+    CHECK_INT(items[5].group, 5);
+}
+
+static void more_than_eight_become_eight(void)
+{
+    struct vs_refresh_item items[10];
+    uint64_t rows = 3000;
+    for (size_t i = 0; i < 10; i++, rows *= 5) {
+        items[i] = (struct vs_refresh_item){rows, 1, 0};
+    }
+    vs_refresh_group(items, 10, false);
+    CHECK_INT(groups(items, 10), VS_REFRESH_SEGMENTS_MOST);
+    CHECK_INT(items[1].group, 0); // the smallest ones
+    CHECK_INT(items[2].group, 0);
+    CHECK_INT(items[9].group, 9);
+}
+
+// A long life of equal refreshes: never more than the bound, and rows are written few times.
+static void a_long_life_is_cheap(void)
+{
+    struct vs_refresh_item items[64];
+    size_t count = 1;
+    uint64_t written = 0, total = 1000000;
+    items[0] = (struct vs_refresh_item){1000000, 1, 0};
+    for (size_t refresh = 0; refresh < 400; refresh++) {
+        struct vs_refresh_item next[64];
+        size_t kept = 0;
+        items[count++] = (struct vs_refresh_item){10000, 1, 0};
+        total += 10000;
+        vs_refresh_group(items, count, false);
+        for (size_t g = 0; g < count; g++) {
+            uint64_t rows = 0, members = 0;
+            for (size_t i = 0; i < count; i++) {
+                rows += items[i].group == g ? items[i].rows : 0;
+                members += items[i].group == g;
+            }
+            if (members > 0) {
+                next[kept++] = (struct vs_refresh_item){rows, 1, 0};
+                written += members > 1 ? rows : 0;
+            }
+        }
+        memcpy(items, next, sizeof next);
+        count = kept;
+        CHECK(count <= VS_REFRESH_SEGMENTS_MOST);
+    }
+    uint64_t rows = 0;
+    for (size_t i = 0; i < count; i++) {
+        rows += items[i].rows;
+    }
+    CHECK_INT(rows, total);
+    CHECK(written < 6 * total);
+}
+
+static void organised_differently_stay_apart(void)
+{
+    struct vs_refresh_item items[] = {{5000, 1, 0}, {5000, 1, 0}, {5000, 3, 0},
+                                      {5000, 3, 0}, {5000, 0, 0}, {5000, 1, 0}};
+    vs_refresh_group(items, 6, false);
+    CHECK_INT(groups(items, 6), 6);
+    vs_refresh_group(items, 6, true);
+    CHECK_INT(groups(items, 6), 3);
+    CHECK_INT(items[5].group, 0);
+    CHECK_INT(items[3].group, 2);
+    CHECK_INT(items[4].group, 4);
+}
+
+static void dead_share(void)
+{
+    CHECK(!vs_refresh_is_dead(70, 100));
+    CHECK(vs_refresh_is_dead(69, 100));
+    CHECK(!vs_refresh_is_dead(0, 0));
+}
+
+TEST_MAIN(TEST(few_of_different_sizes_stay),
+          TEST(four_of_one_size_are_joined),
+          TEST(more_than_eight_become_eight),
+          TEST(a_long_life_is_cheap),
+          TEST(organised_differently_stay_apart),
+          TEST(dead_share))
