@@ -31,11 +31,13 @@ enum vs_status vs_parse_store(const char *text,
 {
     if (text == NULL || strcmp(text, "none") == 0) {
         *store_out = VS_STORE_NONE;
+    } else if (strcmp(text, "f16") == 0) {
+        *store_out = VS_STORE_F16;
     } else if (strcmp(text, "f32") == 0) {
         *store_out = VS_STORE_F32;
     } else {
         return vs_fail(err, VS_INVALID,
-                       "unknown kind of stored vectors '%s'; known are none and f32", text);
+                       "unknown kind of stored vectors '%s'; known are none, f16 and f32", text);
     }
     return VS_OK;
 }
@@ -82,6 +84,9 @@ enum vs_status vs_report_index_build(const char *table,
     vs_report_bool(&w, "published", path == NULL);
     if (path != NULL) {
         vs_report_c(&w, "path", path);
+    }
+    if (build->resumed_model) {
+        vs_report_u64(&w, "resumed_vectors", build->resumed_vectors);
     }
     vs_report_f64(&w, "ms", ms);
     vs_jw_key(&w, "phases");

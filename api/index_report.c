@@ -360,6 +360,10 @@ static enum vs_status report_column(struct vs_db *db,
     vs_report_u64(w, "projected_dimension", column->proj_dim);
     vs_report_bool(w, "second_assignment", second);
     vs_report_bool(w, "exact_rows", column->has_exact_rows);
+    vs_report_c(w, "stored_vectors",
+                column->has_exact_rows  ? "f32"
+                : column->has_half_rows ? "f16"
+                                        : "none");
     vs_report_c(w, "queries", d->measured[i].given ? "given" : "rows");
     VS_TRY(report_histogram(db, index, i, w, err));
     report_curve(w, column);

@@ -308,14 +308,15 @@ struct vs_index_options {
     float min_recall;      // 0: 0.95; negative: no gate
     const char *queries; // .npy or .parquet of real queries for the recall measurement; may be NULL
     const char *projection;        // "pca" (NULL), "opq", "none"
-    const char *store_vectors;     // besides int8 rows: "none" (NULL), "f32"
+    const char *store_vectors;     // besides int8 rows: "none" (NULL), "f16", "f32"
     const char *second_assignment; // a second list for each vector: "auto" (NULL), "on", "off"
     const char *spill_dir;         // for what does not fit into memory; NULL: $TMPDIR, or /tmp
     uint64_t seed;
     const struct vs_op *op;
     const char *resume_dir; // where a build that is stopped leaves what the next one goes on with
 };
-// {"index","snapshot_id","rows","bytes","recall_at_10","lists","m","published":true,"ms","phases":{…}}
+// {"index","snapshot_id","rows","bytes","recall_at_10","lists","m","published":true,"ms","phases":{…}};
+// with "resumed_vectors" when the model of a stopped build was taken over, and so many vectors.
 enum vs_status vs_db_build_index(struct vs_db *db,
                                  const struct vs_index_options *options,
                                  struct vs_buf *report,

@@ -174,7 +174,7 @@ static void report(const struct bench *bench, const char *name, struct sample *s
            percentile(sample->open_ms, sample->runs, 0.5), sample->open_cpu_ms / n, requests,
            rounds, bytes, requests * USD_PER_REQUEST, limit, bench->far.p50_ms, bench->far.p99_ms,
            bench->far.stream_mb_per_s, bench->far.parallel);
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 // ---- situations ----
@@ -290,6 +290,41 @@ static double number_of(const char *name, const char *text)
     return value;
 }
 
+// A count of at least one and at most `most`.
+static unsigned count_of(double number, unsigned most)
+{
+    if (number < 1) {
+        return 1;
+    }
+    return number < most ? (unsigned)number : most;
+}
+
+static void take_option(struct bench *bench, const char *name, const char *value)
+{
+    if (strcmp(name, "--cache") == 0) {
+        bench->cache_dir = value;
+    } else if (strcmp(name, "--only") == 0) {
+        bench->only = value;
+    } else if (strcmp(name, "--runs") == 0) {
+        bench->runs = count_of(number_of(name, value), RUNS_MAX);
+    } else if (strcmp(name, "--p50") == 0) {
+        bench->far.p50_ms = number_of(name, value);
+    } else if (strcmp(name, "--p99") == 0) {
+        bench->far.p99_ms = number_of(name, value);
+    } else if (strcmp(name, "--stream") == 0) {
+        bench->far.stream_mb_per_s = number_of(name, value);
+    } else if (strcmp(name, "--parallel") == 0) {
+        bench->far.parallel = (size_t)number_of(name, value);
+    } else if (strcmp(name, "--k") == 0) {
+        bench->k = count_of(number_of(name, value), 100);
+    } else if (strcmp(name, "--target") == 0) {
+        bench->target = (float)number_of(name, value);
+    } else {
+        fprintf(stderr, "unknown option %s\n", name);
+        exit(2);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct bench bench = {.env = vs_env_default(),
@@ -308,34 +343,7 @@ int main(int argc, char **argv)
     }
     bench.path = argv[1];
     for (int i = 3; i < argc; i += 2) {
-        const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(name, "--cache") == 0) {
-            bench.cache_dir = value;
-            continue;
-        }
-        if (strcmp(name, "--only") == 0) {
-            bench.only = value;
-            continue;
-        }
-        double number = number_of(name, value);
-        if (strcmp(name, "--runs") == 0) {
-            bench.runs = number < 1 ? 1 : (number < RUNS_MAX ? (unsigned)number : RUNS_MAX);
-        } else if (strcmp(name, "--p50") == 0) {
-            bench.far.p50_ms = number;
-        } else if (strcmp(name, "--p99") == 0) {
-            bench.far.p99_ms = number;
-        } else if (strcmp(name, "--stream") == 0) {
-            bench.far.stream_mb_per_s = number;
-        } else if (strcmp(name, "--parallel") == 0) {
-            bench.far.parallel = (size_t)number;
-        } else if (strcmp(name, "--k") == 0) {
-            bench.k = number < 1 ? 1 : (number < 100 ? (unsigned)number : 100);
-        } else if (strcmp(name, "--target") == 0) {
-            bench.target = (float)number;
-        } else {
-            fprintf(stderr, "unknown option %s\n", name);
-            return 2;
-        }
+        take_option(&bench, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
     }
     if (!bench_matrix_map(argv[2], "<f4", &bench.queries)) {
         return 1;

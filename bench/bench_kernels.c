@@ -146,17 +146,16 @@ static size_t list_count;
 // Lists of 20 to 60 entries, in the table's own layout, then shuffled.
 static void make_lists(const struct work *w)
 {
-    static const struct vs_kernels *table;
-    static size_t len;
-    if (table == w->table && len == w->len) {
+    static size_t lanes, len;
+    if (lanes == w->table->pq4_lanes && len == w->len) {
         return;
     }
-    table = w->table;
+    lanes = w->table->pq4_lanes;
     len = w->len;
     list_count = 0;
     for (size_t at = 0; list_count < LIST_MAX;) {
         uint32_t count = 20 + next_random() % 41;
-        size_t bytes = vs_pq4_bytes(table, count, M);
+        size_t bytes = vs_pq4_bytes(w->table, count, M);
         if (at + bytes > len) {
             break;
         }

@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 folder=${1:-}
 metric=${2:-cosine}
-[ $# -le 2 ] && set -- || shift 2
+shift $(($# < 2 ? $# : 2))
 if [ -z "$folder" ]; then
     folder=$work
     python=${VECSTORE_PYTHON:-$here/../.venv/bin/python}

@@ -41,7 +41,8 @@ static void describe_column(const struct vs_build_column *column,
                                      .normalized = column->spec->normalized,
                                      .model = column->spec->model,
                                      .model_id = vs_str_from_c(""),
-                                     .has_exact_rows = column->store_vectors};
+                                     .has_exact_rows = column->store_vectors && !column->half,
+                                     .has_half_rows = column->half};
     *part = (struct vs_segment_column){.vector_count = column->vector_count,
                                        .has_lists = column->has_lists};
     *measured =
@@ -52,6 +53,7 @@ static void describe_column(const struct vs_build_column *column,
         info->list_count = column->codebook->list_count;
         info->m = column->codebook->m;
         info->proj_dim = column->codebook->proj_dim;
+        info->open_lists = column->measure.open_lists;
         info->recall = column->measure.points;
         info->recall_count = column->measure.point_count;
     }

@@ -30,6 +30,7 @@ struct vs_measure {
     float perturbation;
     struct vs_recall_point *points;
     size_t point_count;
+    uint32_t open_lists; // see struct vs_index_column
 };
 
 // What the index keeps of the vectors of one column in one batch, in row order. They may have been
@@ -68,6 +69,8 @@ struct vs_build_column {
     const struct vs_index_build_column *spec;
     const struct vs_field *field;
     bool store_vectors, has_lists;
+    bool is_flat; // is known to get no lists
+    bool half;    // its vectors are written as binary16
     uint64_t vector_count;
     size_t stride; // of an int8 row
     // first pass
@@ -103,7 +106,8 @@ struct vs_build_column {
     struct vs_list_layout layout;
     const uint8_t *sections; // the lists blob; may be a map of a spill file
     uint64_t sections_length;
-    struct vs_lists lists; // without int8 rows: those are written and gone
+    struct vs_codebook ranked; // a view of the codebook, with the measured open_lists
+    struct vs_lists lists;     // without int8 rows: those are written and gone
     struct vs_measure measure;
 };
 
@@ -132,6 +136,8 @@ struct vs_build {
     struct vs_build_replay *replay;     // NULL: nothing was encoded before
     struct vs_build_log *log;           // NULL: encoded vectors are not written to a part
     struct vs_build_resume *resume;     // NULL: nothing is left behind
+    bool resumed_model;                 // of an earlier run, ...
+    uint64_t resumed_vectors;           // ... as are these
     bool only_part, only_train;         // nothing else is made
     bool skip_vectors;                  // of the rows: parts bring them
     float *raw; // [batch_rows][widest dim]: vectors on their way into their blob
@@ -186,7 +192,8 @@ enum vs_status vs_build_take_vector(const struct vs_build_column *column,
                                     float *vector_out,
                                     struct vs_error *err);
 
-// build_vectors.c: the blob of f32 vectors, one part a batch.
+// build_vectors.c: the blob of vectors, one part a batch. binary16 where that was asked for and
+// lists are possible; it may turn out later that there are none (place_columns).
 enum vs_status vs_build_vectors_begin(struct vs_build *build,
                                       struct vs_build_column *column,
                                       struct vs_error *err);
@@ -272,6 +279,10 @@ enum vs_status vs_measure_chunk(struct vs_build *build,
                                 struct vs_build_column *column,
                                 const struct vs_build_chunk *chunk,
                                 struct vs_error *err);
+// measure_open.c: before the curve, measure.open_lists.
+enum vs_status vs_measure_open(struct vs_build *build,
+                               struct vs_build_column *column,
+                               struct vs_error *err);
 enum vs_status vs_measure_curve(struct vs_build *build,
                                 struct vs_build_column *column,
                                 struct vs_error *err);

@@ -219,6 +219,8 @@ static enum vs_status write_rows(struct range *range, struct vs_error *err)
                            err));
         VS_TRY(
             vs_index_blob_write(&build->writer, range->rows, slots * range->column->stride, err));
+        vs_op_progress(build->params->op, "arranging", range->rows_end,
+                       range->column->codebook->list_count, "lists");
     }
     return VS_OK;
 }
@@ -316,7 +318,6 @@ static enum vs_status put_spilled(struct vs_build *build,
         }
         vs_build_set_clear(build->env, &set);
         VS_TRY(status);
-        vs_op_progress(build->params->op, "arranging", end, lists, "lists");
     }
     return vs_build_spill_map(column->spill, column->sections_length, &column->sections, err);
 }

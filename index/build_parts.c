@@ -292,7 +292,7 @@ static bool are_positions(const struct vs_part_vectors *v, const struct vs_part_
 static bool are_bins(const struct vs_part_vectors *v, const struct vs_part_block *block)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < block->bins; i++) {
+    for (size_t i = 0; i < block->bins; i++) {
         if (v->bins[2 * i] >= VS_DRIFT_BINS || (i > 0 && v->bins[2 * i] <= v->bins[2 * i - 2])) {
             return false;
         }

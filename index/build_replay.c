@@ -414,7 +414,7 @@ static enum vs_status run_entry(struct vs_build *build,
     drift->count += block->count;
     drift->error += block->error;
     drift->energy += block->energy;
-    for (uint32_t b = 0; b < block->bins; b++) {
+    for (size_t b = 0; b < block->bins; b++) {
         drift->distances[v.bins[2 * b]] += v.bins[2 * b + 1];
     }
     for (size_t first = 0; first < block->count; first += column->chunk.count) {

@@ -241,6 +241,7 @@ enum vs_status vs_build_resume_open(struct vs_build *build, struct vs_error *err
                                        &build->own_model, &reason);
         if (status == VS_OK) {
             build->model = build->own_model;
+            build->resumed_model = true;
             vs_log(build->env, VS_LOG_INFO, "index", "build_resumed", "model=%s",
                    resume->model_path);
         } else if (status == VS_CORRUPT || status == VS_UNSUPPORTED) {
@@ -325,6 +326,7 @@ static enum vs_status take_log(struct vs_build *build, bool *append_out, struct 
     for (size_t c = 0; c < build->params->column_count; c++) {
         if (build->columns[c].has_lists) {
             VS_TRY(vs_build_replay_run(build, c, err));
+            build->resumed_vectors += build->columns[c].encoded;
         }
     }
     resume->end = vs_build_replay_end(build->replay);

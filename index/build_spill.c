@@ -108,6 +108,7 @@ static enum vs_status open_file(struct vs_build_spill *spill,
                                 struct vs_error *err)
 {
     if (directory == NULL) {
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in the library changes the environment
         directory = getenv("TMPDIR");
     }
     directory = directory != NULL && directory[0] != '\0' ? directory : "/tmp";
@@ -265,7 +266,7 @@ static void sort_by_partition(struct write_task *task)
 {
     struct vs_build_spill *spill = task->spill;
     const struct vs_build_set *set = task->set;
-    uint32_t at[PARTITIONS_MAX], second_at[PARTITIONS_MAX];
+    uint32_t at[PARTITIONS_MAX] = {0}, second_at[PARTITIONS_MAX] = {0};
     for (size_t i = 0; i < set->count; i++) {
         task->first[partition_of(spill, set->list_of[i]) + 1]++;
     }

@@ -28,10 +28,10 @@
 
 #define ROW_BITS 8
 #define BATCH_ROWS (1 << ROW_BITS)
-#define BATCH_BYTES (BATCH_ROWS * 512) // of int8 rows; more coordinates make smaller batches
-#define CHUNK_TILES 8                  // of a kernel call
+#define BATCH_BYTES ((size_t)BATCH_ROWS * 512) // of int8 rows; more coordinates: fewer rows
+#define CHUNK_TILES 8                          // of a kernel call
 #define CHUNK_ROWS 32
-#define CHUNK_LISTS (CHUNK_TILES * VS_TILE_ROWS)
+#define CHUNK_LISTS ((size_t)CHUNK_TILES * VS_TILE_ROWS)
 #define FOUND_MAX 64  // lists remembered for a row
 #define NEAREST 25    // … of which in the end: the first and the candidates for the second
 #define EXACT_FIRST 8 // lists compared in f32 at most
@@ -439,8 +439,8 @@ static void assign_rows(struct batch *batch, float lambda, struct vs_assignment 
     find_visits(batch);
     visit_all(batch);
     for (size_t r = 0; r < batch->count; r++) {
+        out[r] = (struct vs_assignment){0, VS_ASSIGN_NO_LIST, 0.0f};
         if (!isfinite(batch->square[r])) {
-            out[r] = (struct vs_assignment){0, VS_ASSIGN_NO_LIST, 0.0f};
             continue;
         }
         settle_found(&batch->found[r], batch->wanted);
@@ -472,7 +472,7 @@ uint32_t vs_codebook_assign(const struct vs_codebook *codebook,
                             const float *y,
                             uint32_t *second_out)
 {
-    struct vs_assignment found;
+    struct vs_assignment found = {0, VS_ASSIGN_NO_LIST, 0.0f};
     // With a vanishing lambda the second list is the next nearest.
     vs_codebook_assign_batch(codebook, y, 1, second_out != NULL ? 1e-30f : 0.0f, &found);
     if (second_out != NULL) {

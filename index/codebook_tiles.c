@@ -45,7 +45,8 @@ struct vs_codebook_tiles *vs_codebook_tiles_make(const struct vs_codebook *codeb
         tiles->lists = alloc_tiles(env, tiles->first[supers], tiles->quads);
         tiles->projection = alloc_tiles(env, vs_tile_count(dim), tiles->projection_quads);
     }
-    if (tiles->supers == NULL || tiles->lists == NULL || tiles->projection == NULL) {
+    if (tiles->first == NULL || tiles->supers == NULL || tiles->lists == NULL ||
+        tiles->projection == NULL) {
         vs_codebook_tiles_free(env, tiles);
         return NULL;
     }

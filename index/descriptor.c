@@ -263,6 +263,28 @@ static enum vs_status decode_drift(struct decoder *x,
     return VS_OK;
 }
 
+// Which vectors are stored, if any.
+static enum vs_status decode_stored(struct decoder *x,
+                                    const struct vs_json *object,
+                                    struct vs_index_column *column)
+{
+    struct vs_str type = VS_STR("f32");
+    bool stored = false;
+    VS_TRY(need_bool(x, object, "exact-rows", &stored));
+    if (vs_json_get(object, "vector-type") != NULL) {
+        VS_TRY(vs_json_need_str(object, "vector-type", x->what, &type, x->err));
+    }
+    bool half = vs_str_equal_c(type, "f16");
+    if (!half && !vs_str_equal_c(type, "f32")) {
+        return vs_fail(x->err, VS_UNSUPPORTED,
+                       "%s: stored vectors are of the type '%.*s'; this program reads f32 and f16",
+                       x->what, VS_STR_ARG(type));
+    }
+    column->has_exact_rows = stored && !half;
+    column->has_half_rows = stored && half;
+    return VS_OK;
+}
+
 static enum vs_status decode_column(struct decoder *x,
                                     const struct vs_json *object,
                                     struct vs_index_column *column,
@@ -285,7 +307,12 @@ static enum vs_status decode_column(struct decoder *x,
     VS_TRY(need_range(x, object, "lists", 0, VS_INDEX_MAX_LISTS, &lists));
     VS_TRY(need_range(x, object, "m", 0, VS_INDEX_MAX_M, &m));
     VS_TRY(need_range(x, object, "projected-dimension", 0, VS_INDEX_MAX_DIM, &proj));
-    VS_TRY(need_bool(x, object, "exact-rows", &column->has_exact_rows));
+    VS_TRY(decode_stored(x, object, column));
+    int64_t open = 0;
+    if (vs_json_get(object, "open-lists") != NULL) {
+        VS_TRY(need_range(x, object, "open-lists", 0, VS_INDEX_MAX_LISTS, &open));
+    }
+    column->open_lists = (uint32_t)open;
     column->field_id = (int32_t)id;
     column->dim = (uint32_t)dim;
     column->list_count = (uint32_t)lists;

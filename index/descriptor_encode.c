@@ -136,7 +136,13 @@ static void encode_columns(struct vs_json_writer *w, const struct vs_descriptor 
         key_i64(w, "lists", column->list_count);
         key_i64(w, "m", column->m);
         key_i64(w, "projected-dimension", column->proj_dim);
-        key_bool(w, "exact-rows", column->has_exact_rows);
+        if (column->open_lists > 0) {
+            key_i64(w, "open-lists", column->open_lists);
+        }
+        key_bool(w, "exact-rows", column->has_exact_rows || column->has_half_rows);
+        if (column->has_half_rows) {
+            key_str(w, "vector-type", VS_STR("f16"));
+        }
         vs_jw_key(w, "measured");
         vs_jw_object_begin(w);
         vs_jw_key(w, "queries");

@@ -48,7 +48,7 @@ struct vs_index_moved_file {
 struct vs_recall_point {
     uint32_t k, nprobe, rerank;
     float recall, scanned_fraction;
-    float gap; // lists whose score is further behind the best list's are left out; 0: none is
+    float gap;    // lists whose score is further behind the best list's are left out; 0: none is
     bool rescore; // with scores from the stored float vectors
 };
 
@@ -63,7 +63,10 @@ struct vs_index_column {
     uint32_t list_count, m, proj_dim; // 0 where all segments are small
     size_t recall_count;
     const struct vs_recall_point *recall; // by k, then nprobe
-    bool has_exact_rows;                  // f32 vectors stored
+    uint32_t open_lists; // looked at when lists are ranked, those of the nearest super-clusters;
+                         // 0: all
+    bool has_exact_rows; // f32 vectors stored
+    bool has_half_rows;  // binary16 vectors stored (in segments with lists); never with the above
 };
 
 struct vs_index_segment {
@@ -178,8 +181,8 @@ struct vs_index_query {
     // Scores from the f32 vectors (VS_UNSUPPORTED when the index has none), not from int8 rows.
     // Settings from the recall curve may ask for it too.
     bool rescore;
-    bool exact;   // scan all f32 vectors (VS_UNSUPPORTED when the index has none and the segment is
-                  // not small)
+    bool exact; // scan all f32 vectors (VS_UNSUPPORTED when the index has none and the segment is
+                // not small)
     const struct vs_index_mask *mask; // NULL: every row with a vector
     const struct vs_op *op;           // deadline; may be NULL
 };
@@ -216,12 +219,11 @@ enum vs_status vs_index_search(const struct vs_index *index,
                                struct vs_index_stats *stats_out,
                                struct vs_error *err);
 
-// The same for many queries: vectors[count][dim] (query->vector is not looked at), answers in
-// hits_out[count][k] and hit_counts_out[count]. Lists that several queries want are scanned for all
+// The same for many queries: query->vector is [count][dim], the answers are hits_out[count][k] and
+// hit_counts_out[count]. Lists that several queries want are scanned for all
 // of them while they are in the cache. stats_out: sums, and the mean of nprobe.
 enum vs_status vs_index_search_batch(const struct vs_index *index,
                                      const struct vs_index_query *query,
-                                     const float *vectors,
                                      size_t count,
                                      struct vs_index_scratch *scratch,
                                      struct vs_index_hit *hits_out,
@@ -253,7 +255,7 @@ enum vs_status vs_index_fetch(const struct vs_index *index,
                               struct vs_batch *batch,
                               struct vs_error *err);
 // f32 vectors of rows as the table stores them: out[count][dim]; present_out[i] false where the row
-// has none. VS_UNSUPPORTED without exact rows.
+// has none. VS_UNSUPPORTED where the segment has none, or rounded ones only (half rows).
 enum vs_status vs_index_fetch_vectors(const struct vs_index *index,
                                       size_t segment,
                                       size_t column,

@@ -78,7 +78,6 @@ static enum vs_status choose_and_train(struct vs_build *build, size_t c, struct 
                                         .seed = build->seed,
                                         .thread_count = build->thread_count,
                                         .op = params->op};
-    vs_op_progress(params->op, "choosing", 0, column->sample_count, "vectors");
     enum vs_status status = vs_tune(build->env, &tune, &column->choice, err);
     vs_free(build->env, queries);
     VS_TRY(status);
@@ -87,10 +86,8 @@ static enum vs_status choose_and_train(struct vs_build *build, size_t c, struct 
     train.list_count = column->choice.list_count;
     train.m = column->choice.m;
     train.proj_dim = column->choice.proj_dim;
-    vs_op_progress(params->op, "training", 0, column->sample_count, "vectors");
     VS_TRY(
         vs_train(build->env, &train, column->sample, column->sample_count, &column->trained, err));
-    column->codebook = &column->trained;
     column->second_assignment = column->choice.second_assignment;
     return VS_OK;
 }
@@ -101,6 +98,7 @@ enum vs_status vs_build_train_column(struct vs_build *build, size_t c, struct vs
     int64_t start = vs_monotonic_ns(build->env);
     if (column->codebook == NULL) {
         VS_TRY(choose_and_train(build, c, err));
+        column->codebook = &column->trained;
     } else if (build->model == NULL) {
         column->second_assignment = chosen_second(build, column);
     }
@@ -175,8 +173,9 @@ static enum vs_status place_columns(struct vs_build *build, struct vs_error *err
                            VS_STR_ARG(column->field->name), column->vector_count,
                            build->model->columns[c].vector_count);
         }
-        bool flat_without =
-            !column->has_lists && !column->store_vectors; // few vectors: kept whatever was asked
+        column->is_flat = !column->has_lists;
+        bool flat_without = // few vectors: kept as f32 whatever was asked
+            column->is_flat && (!column->store_vectors || column->half);
         if ((c > 0 && column->store_vectors) || flat_without) {
             column->store_vectors = true;
             VS_TRY(vs_build_run_pass(build, VS_PASS_VECTORS, c, err));
@@ -274,7 +273,8 @@ static enum vs_status put_canary(struct vs_build *build,
                                           .list_count = column->codebook->list_count,
                                           .m = column->codebook->m,
                                           .proj_dim = column->codebook->proj_dim,
-                                          .has_exact_rows = column->store_vectors,
+                                          .has_exact_rows = column->store_vectors && !column->half,
+                                          .has_half_rows = column->half,
                                           .recall = measure->points,
                                           .recall_count = measure->point_count};
     if (count == 0 || measure->point_count == 0) {
@@ -315,7 +315,7 @@ static enum vs_status arrange_and_write(struct vs_build *build, struct vs_error 
         struct vs_build_column *column = &build->columns[c];
         if (column->has_lists) {
             VS_TRY(vs_build_put_rows(build, column, err));
-            vs_op_progress(params->op, "measuring", 0, column->measure.query_count, "queries");
+            VS_TRY(params->no_measure ? VS_OK : vs_measure_open(build, column, err));
             VS_TRY(params->no_measure ? VS_OK : vs_measure_curve(build, column, err));
             VS_TRY(vs_build_put_lists(build, column, err));
             VS_TRY(vs_build_put_summary(build, column, err));
@@ -406,6 +406,8 @@ static enum vs_status build_all(struct vs_build *build,
         vs_index_writer_finish(&build->writer, &d, &result->file_size, &result->footer_size, err));
     result->index_uuid = d.info.index_uuid;
     result->row_count = build->row_count;
+    result->resumed_model = build->resumed_model;
+    result->resumed_vectors = build->resumed_vectors;
     result->list_count = d.info.columns[0].list_count;
     result->m = d.info.columns[0].m;
     for (size_t c = 0; c < build->params->column_count; c++) {

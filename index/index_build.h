@@ -41,7 +41,8 @@ struct vs_index_build_column {
 struct vs_index_model;
 
 // Vectors kept in the index besides the int8 rows, for exact scores on request.
-enum vs_store_vectors { VS_STORE_NONE = 0, VS_STORE_F32 = 2 };
+// f16: half the bytes, for scores that are nearly exact.
+enum vs_store_vectors { VS_STORE_NONE = 0, VS_STORE_F16 = 1, VS_STORE_F32 = 2 };
 
 struct vs_index_build_params {
     struct vs_uuid table_uuid;
@@ -95,9 +96,11 @@ struct vs_index_build_params {
 struct vs_index_build_result {
     struct vs_uuid index_uuid;
     uint64_t file_size, footer_size, row_count, vector_count;
-    uint32_t list_count, m;  // of the first vector column; 0 for small segments
-    float recall_at_10;      // measured at the default target; 1 for small segments
-    char summary_json[2048]; // {"train_ms":…,"encode_ms":…,"lists":…,"m":…,"recall":…}
+    uint32_t list_count, m;   // of the first vector column; 0 for small segments
+    float recall_at_10;       // measured at the default target; 1 for small segments
+    bool resumed_model;       // resume_dir: training was not needed, ...
+    uint64_t resumed_vectors; // ... nor encoding of these
+    char summary_json[2048];  // {"train_ms":…,"encode_ms":…,"lists":…,"m":…,"recall":…}
 };
 
 // ---- steps of a build that is spread over machines (docs/format/index-parts.md) ----

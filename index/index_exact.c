@@ -137,6 +137,12 @@ enum vs_status vs_index_search_exact(const struct vs_index *index,
                                      struct vs_error *err)
 {
     struct exact_stage stage = {0};
+    if (index->segments[query->segment].parts[query->column].half) {
+        return vs_fail(err, VS_UNSUPPORTED,
+                       "%s holds half-precision vectors, so it cannot answer exactly; rebuild the "
+                       "index with f32 vectors, or scan the table",
+                       index->file->name);
+    }
     int64_t start = vs_monotonic_ns(index->env);
     struct exact_scan scan = {.column = &index->descriptor.info.columns[query->column],
                               .kernels = vs_kernels_get(),

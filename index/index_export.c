@@ -298,7 +298,7 @@ static void encode_flat(struct export *x,
                         uint8_t *codes)
 {
     const struct vs_codebook *c = &x->codebook;
-    uint32_t n = source->flat_count++;
+    size_t n = source->flat_count++;
     vs_codebook_project(c, vector, y);
     source->flat_lists[n] = vs_codebook_assign(c, y, NULL);
     source->flat_rows[n] = row;

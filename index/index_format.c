@@ -8,18 +8,21 @@
 #include <inttypes.h>
 #include <math.h>
 
-static const char magics[6][9] = {"VSHOT\0\0\0", "VSLISTS\0", "VSROWS\0\0",
-                                  "VSVECS\0\0",  "VSMOVED\0", "VSCANARY"};
+static const char magics[7][9] = {"VSHOT\0\0\0", "VSLISTS\0", "VSROWS\0\0", "VSVECS\0\0",
+                                  "VSMOVED\0",   "VSCANARY",  "VSVEC16\0"};
 
 _Static_assert(sizeof(struct vs_row_fact) == VS_ROW_FACT_SIZE, "row facts are used in place");
 
-bool vs_vectors_layout(uint64_t row_count, uint32_t dim, struct vs_vectors_layout *layout_out)
+bool vs_vectors_layout(uint64_t row_count,
+                       uint32_t dim,
+                       uint32_t width,
+                       struct vs_vectors_layout *layout_out)
 {
     if (row_count > VS_INDEX_MAX_ROWS || dim == 0 || dim > VS_INDEX_MAX_DIM) {
         return false;
     }
     // At most 2^31 * 2^14 * 4 = 2^47 bytes: no overflow below.
-    layout_out->presence = vs_align64(VS_SECTION_HEADER_SIZE + row_count * dim * 4);
+    layout_out->presence = vs_align64(VS_SECTION_HEADER_SIZE + row_count * dim * width);
     layout_out->row_crcs = layout_out->presence + vs_align64((row_count + 7) / 8);
     layout_out->crc = layout_out->row_crcs + row_count * 4;
     layout_out->length = layout_out->crc + 4;

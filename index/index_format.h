@@ -7,7 +7,7 @@
  * fields by section | CRC u32 at 60 hot      header, then 64 bytes per list (offset, entries, CRCs,
  * slots, radius) lists    header, then per list: codes in 32-entry blocks, slot references; padded
  * to 64 rows     header, int8 rows (stride = align64(dim)), 16 bytes of facts per slot (scale,
- * squared norm, row) vectors  header, f32 rows, presence bits, CRC per row, CRC
+ * squared norm, row) vectors  header, f32 or binary16 rows, presence bits, CRC per row, CRC
  *
  * Encoders and decoders are pure. Little-endian hosts only (checked below): sections are used in
  * place.
@@ -31,6 +31,7 @@
 #define VS_BLOB_LISTS "vecstore-lists-v1"
 #define VS_BLOB_ROWS "vecstore-rows-v1"
 #define VS_BLOB_VECTORS "vecstore-vectors-v1"
+#define VS_BLOB_VECTORS16 "vecstore-vectors16-v1"
 #define VS_BLOB_ATTRS "vecstore-attrs-v1"
 #define VS_BLOB_PAYLOAD "vecstore-payload-v1"
 #define VS_BLOB_IDS "vecstore-ids-v1"
@@ -66,7 +67,8 @@ enum vs_section {
     VS_SECTION_ROWS = 2,
     VS_SECTION_VECTORS = 3,
     VS_SECTION_MOVED = 4,
-    VS_SECTION_CANARY = 5
+    VS_SECTION_CANARY = 5,
+    VS_SECTION_VECTORS16 = 6
 };
 
 struct vs_section_header {
@@ -116,7 +118,27 @@ struct vs_vectors_layout {
     uint64_t presence, row_crcs, crc, length;
 };
 
-bool vs_vectors_layout(uint64_t row_count, uint32_t dim, struct vs_vectors_layout *layout_out);
+// width: bytes of a value, as vs_vectors_width says.
+bool vs_vectors_layout(uint64_t row_count,
+                       uint32_t dim,
+                       uint32_t width,
+                       struct vs_vectors_layout *layout_out);
+
+static inline uint32_t vs_vectors_width(bool half)
+{
+    return half ? 2 : 4;
+}
+
+static inline const char *vs_vectors_blob(bool half)
+{
+    return half ? VS_BLOB_VECTORS16 : VS_BLOB_VECTORS;
+}
+
+static inline enum vs_section vs_vectors_section(bool half)
+{
+    return half ? VS_SECTION_VECTORS16 : VS_SECTION_VECTORS;
+}
+
 uint64_t vs_rows_blob_length(uint32_t slot_count,
                              uint32_t dim); // no overflow within the limits above
 

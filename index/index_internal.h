@@ -22,7 +22,9 @@
 
 // One column of one segment.
 struct vs_index_part {
-    bool has_lists, has_vectors;
+    bool has_lists;
+    bool has_vectors; // f32 or binary16
+    bool half;        // the vectors are binary16
     struct vs_lists lists;
     struct vs_list_record *records;
     struct vs_list_layout layout;
@@ -95,7 +97,7 @@ void vs_index_part_ahead(const struct vs_index *index,
                          size_t segment,
                          size_t column,
                          struct vs_ahead_part *part_out);
-// Presence bits and CRCs of the f32 vectors, which an index opened lazily reads when first asked.
+// Presence bits and CRCs of the vectors, which an index opened lazily reads when first asked.
 enum vs_status vs_index_part_tables(const struct vs_index *index,
                                     size_t segment,
                                     size_t column,
@@ -116,8 +118,8 @@ enum vs_status vs_index_describe(const struct vs_env *env,
                                  struct vs_descriptor *descriptor_out,
                                  struct vs_error *err);
 
-// f32 rows in ascending order into out[count][dim], checked by their CRCs; neighbours are read
-// together. spare: count rows of room at least.
+// Rows in ascending order into out[count][dim], checked by their CRCs and widened where they are
+// binary16; neighbours are read together.
 enum vs_status vs_index_read_vectors(const struct vs_index *index,
                                      size_t segment,
                                      size_t column,

@@ -227,9 +227,9 @@ static enum vs_status copy_of_segment(
 
 static bool is_known(struct vs_str type)
 {
-    static const char *const known[] = {VS_BLOB_CODEBOOK, VS_BLOB_HOT,     VS_BLOB_LISTS,
-                                        VS_BLOB_ROWS,     VS_BLOB_VECTORS, VS_BLOB_ATTRS,
-                                        VS_BLOB_PAYLOAD,  VS_BLOB_IDS,     VS_BLOB_MOVED};
+    static const char *const known[] = {
+        VS_BLOB_CODEBOOK,  VS_BLOB_HOT,   VS_BLOB_LISTS,   VS_BLOB_ROWS, VS_BLOB_VECTORS,
+        VS_BLOB_VECTORS16, VS_BLOB_ATTRS, VS_BLOB_PAYLOAD, VS_BLOB_IDS,  VS_BLOB_MOVED};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (vs_str_equal_c(type, known[i])) {
             return true;
@@ -270,7 +270,8 @@ static enum vs_status put_values(struct vs_merge_job *job, struct vs_error *err)
             bool is_flat = !job->parts[t].columns[c].has_lists;
             if (job->targets[t].is_copy) {
                 VS_TRY(copy_of_segment(job, t, VS_BLOB_VECTORS, info->columns[c].field_id, err));
-            } else if (is_flat || info->columns[c].has_exact_rows) {
+                VS_TRY(copy_of_segment(job, t, VS_BLOB_VECTORS16, info->columns[c].field_id, err));
+            } else if (is_flat || job->columns[c].has_exact_rows || job->columns[c].has_half_rows) {
                 VS_TRY(vs_merge_put_vectors(job, t, c, err));
             }
         }
@@ -478,7 +479,10 @@ static enum vs_status describe(struct vs_merge_job *job,
         for (size_t s = 1; s < merge->source_count; s++) {
             const struct vs_index_column *other =
                 &merge->sources[s].index->descriptor.info.columns[c];
-            columns[c].has_exact_rows = columns[c].has_exact_rows && other->has_exact_rows;
+            if (other->list_count > 0) { // flat segments keep their vectors whatever others do
+                columns[c].has_exact_rows = columns[c].has_exact_rows && other->has_exact_rows;
+                columns[c].has_half_rows = columns[c].has_half_rows && other->has_half_rows;
+            }
         }
     }
     for (size_t t = 0; t < job->target_count; t++) {
@@ -492,6 +496,7 @@ static enum vs_status describe(struct vs_merge_job *job,
     d->info.segment_count = job->target_count;
     d->info.segments = segments;
     d->info.columns = columns;
+    job->columns = columns;
     d->sequence_number = merge->sequence_number;
     d->segments = job->parts;
     return VS_OK;

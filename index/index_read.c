@@ -221,6 +221,7 @@ static enum vs_status load_codebook(struct vs_index *index, size_t column, struc
                        index->file->name, info->field_id);
     }
     index->memory_bytes += blob->length * 2;
+    codebook->open_lists = info->open_lists;
     return VS_OK;
 }
 

@@ -355,14 +355,15 @@ static enum vs_status load_vector_tables(struct opener *o, struct vs_error *err)
     struct vs_index_part *part = o->part;
     struct vs_section_header header;
     const char *name = o->index->file->name;
-    VS_TRY(need_blob(o, VS_BLOB_VECTORS, o->segment, &o->vectors, err));
-    VS_TRY(read_header(o, VS_SECTION_VECTORS, o->vectors, &header, err));
+    VS_TRY(need_blob(o, vs_vectors_blob(part->half), o->segment, &o->vectors, err));
+    VS_TRY(read_header(o, vs_vectors_section(part->half), o->vectors, &header, err));
     if (header.values[0] != o->row_count || header.values[1] != o->column->dim ||
-        !vs_vectors_layout(o->row_count, o->column->dim, &part->vectors_at) ||
+        !vs_vectors_layout(o->row_count, o->column->dim, vs_vectors_width(part->half),
+                           &part->vectors_at) ||
         part->vectors_at.length != o->vectors->length) {
         return vs_fail(err, VS_CORRUPT,
                        "%s: the vectors of column %" PRId32 " do not fit %" PRIu64
-                       " rows of %" PRIu32 " floats",
+                       " rows of %" PRIu32 " values",
                        name, o->column->field_id, o->row_count, o->column->dim);
     }
     size_t presence_bytes = (size_t)(part->vectors_at.row_crcs - part->vectors_at.presence);
@@ -455,16 +456,18 @@ static enum vs_status open_part(
 {
     const struct vs_segment_column *facts = &o->index->descriptor.segments[segment].columns[column];
     o->part->has_lists = facts->has_lists;
-    bool lazy = o->index->options.lazy;
+    o->part->half = facts->has_lists && o->column->has_half_rows;
+    bool lazy = o->index->options.lazy,
+         stored = o->column->has_exact_rows || o->column->has_half_rows;
     if (facts->has_lists) {
         o->part->lists.codebook = &o->index->codebooks[column];
         VS_TRY(lazy ? open_lists_lazily(o, segment, err)
                     : load_lists(o, segment, thread_count, err));
     }
-    if (!facts->has_lists || (o->column->has_exact_rows && !lazy)) {
+    if (!facts->has_lists || (stored && !lazy)) {
         VS_TRY(load_vector_tables(o, err));
-    } else if (o->column->has_exact_rows) {
-        VS_TRY(need_blob(o, VS_BLOB_VECTORS, segment, &o->vectors, err));
+    } else if (stored) {
+        VS_TRY(need_blob(o, vs_vectors_blob(o->part->half), segment, &o->vectors, err));
         o->part->vectors_offset = o->vectors->offset + VS_SECTION_HEADER_SIZE;
         o->part->has_vectors = true; // their tables are read when they are asked for
     }

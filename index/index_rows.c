@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Values of rows: stored columns, f32 vectors, ids. Attrs columns are decoded when first asked for
- * and kept; payload blocks and vectors are read on demand.
+ * Values of rows: stored columns, float vectors, ids. Attrs columns are decoded when first asked
+ * for and kept; payload blocks and vectors are read on demand.
  */
+#include "index/float16.h"
 #include "index/index_internal.h"
 #include "vecstore/base/crc32c.h"
 
@@ -15,14 +16,14 @@
 
 static enum vs_status check_vectors(const struct vs_index *index,
                                     const struct vs_index_part *part,
-                                    size_t dim,
                                     const uint32_t *rows,
                                     size_t count,
-                                    const float *vectors,
+                                    const uint8_t *vectors,
+                                    size_t row_bytes,
                                     struct vs_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (vs_crc32c(0, vectors + i * dim, dim * sizeof(float)) != part->row_crcs[rows[i]]) {
+        if (vs_crc32c(0, vectors + i * row_bytes, row_bytes) != part->row_crcs[rows[i]]) {
             return vs_fail(err, VS_CORRUPT,
                            "%s: checksum of the vector of row %" PRIu32
                            " is wrong; rebuild the index",
@@ -32,23 +33,15 @@ static enum vs_status check_vectors(const struct vs_index *index,
     return VS_OK;
 }
 
-enum vs_status vs_index_read_vectors(const struct vs_index *index,
-                                     size_t segment,
-                                     size_t column,
-                                     const uint32_t *rows,
-                                     size_t count,
-                                     float *out,
-                                     struct vs_error *err)
+// As they are stored.
+static enum vs_status read_stored(const struct vs_index *index,
+                                  const struct vs_index_part *part,
+                                  const uint32_t *rows,
+                                  size_t count,
+                                  uint8_t *out,
+                                  size_t row_bytes,
+                                  struct vs_error *err)
 {
-    const struct vs_index_part *part = &index->segments[segment].parts[column];
-    size_t dim = index->descriptor.info.columns[column].dim, row_bytes = dim * sizeof(float);
-    if (part->vectors != NULL) {
-        for (size_t i = 0; i < count; i++) {
-            memcpy(out + i * dim, part->vectors + rows[i] * dim, row_bytes);
-        }
-        return VS_OK;
-    }
-    VS_TRY(vs_index_part_tables(index, segment, column, err));
     size_t together = READ_TOGETHER_BYTES / row_bytes > 0 ? READ_TOGETHER_BYTES / row_bytes : 1;
     struct vs_range *ranges = vs_alloc_zeroed(index->env, count + 1, sizeof *ranges);
     if (ranges == NULL) {
@@ -60,14 +53,41 @@ enum vs_status vs_index_read_vectors(const struct vs_index *index,
         while (i + n < count && n < together && rows[i + n] == rows[i] + n) {
             n++;
         }
-        ranges[range_count++] = (struct vs_range){
-            part->vectors_offset + rows[i] * (uint64_t)row_bytes, n * row_bytes, out + i * dim};
+        ranges[range_count++] =
+            (struct vs_range){part->vectors_offset + rows[i] * (uint64_t)row_bytes, n * row_bytes,
+                              out + i * row_bytes};
         i += n;
     }
     enum vs_status status = vs_file_read_many(index->file, ranges, range_count, err);
     vs_free(index->env, ranges);
-    VS_TRY(status);
-    return check_vectors(index, part, dim, rows, count, out, err);
+    return status;
+}
+
+enum vs_status vs_index_read_vectors(const struct vs_index *index,
+                                     size_t segment,
+                                     size_t column,
+                                     const uint32_t *rows,
+                                     size_t count,
+                                     float *out,
+                                     struct vs_error *err)
+{
+    const struct vs_index_part *part = &index->segments[segment].parts[column];
+    size_t dim = index->descriptor.info.columns[column].dim;
+    if (part->vectors != NULL) {
+        for (size_t i = 0; i < count; i++) {
+            memcpy(out + i * dim, part->vectors + rows[i] * dim, dim * sizeof(float));
+        }
+        return VS_OK;
+    }
+    VS_TRY(vs_index_part_tables(index, segment, column, err));
+    size_t row_bytes = dim * vs_vectors_width(part->half);
+    uint8_t *stored = (uint8_t *)(out + count * dim) - count * row_bytes; // at the end of the room
+    VS_TRY(read_stored(index, part, rows, count, stored, row_bytes, err));
+    VS_TRY(check_vectors(index, part, rows, count, stored, row_bytes, err));
+    if (part->half) {
+        vs_f16_widen(stored, count * dim, out);
+    }
+    return VS_OK;
 }
 
 enum vs_status vs_index_fetch_vectors(const struct vs_index *index,
@@ -86,6 +106,11 @@ enum vs_status vs_index_fetch_vectors(const struct vs_index *index,
             err, VS_UNSUPPORTED,
             "%s holds no float vectors; rebuild the index with them, or read them from the table",
             index->file->name);
+    }
+    if (part->half) {
+        return vs_fail(err, VS_UNSUPPORTED,
+                       "%s holds vectors rounded to half precision; read them from the table",
+                       index->file->name);
     }
     for (size_t i = 0; i < count; i++) {
         if (rows[i] >= index->descriptor.info.segments[segment].row_count) {

@@ -10,7 +10,7 @@
 
 // The candidates of a search through lists.
 struct final_stage {
-    uint32_t *rows, *keys, *targets, *order;
+    uint32_t *rows, *keys, *segments, *order;
     float *scales, *norms; // of the int8 row; norm: squared length
     size_t candidates;
 };
@@ -158,9 +158,9 @@ static struct vs_recall_point choose_settings(const struct list_search *search,
         struct vs_index_column column = *search->column;
         // Where the file is far away, vectors cost round trips: only when they are asked for.
         column.has_exact_rows = column.has_exact_rows && !search->index->options.lazy;
-        *memo =
-            (struct vs_settings_memo){search->column, query->k, target, entries,
-                                      vs_recall_choose(&column, entries, query->k, target)};
+        column.has_half_rows = column.has_half_rows && !search->index->options.lazy;
+        *memo = (struct vs_settings_memo){search->column, query->k, target, entries,
+                                          vs_recall_choose(&column, entries, query->k, target)};
     }
     return memo->settings;
 }
@@ -208,7 +208,7 @@ static void candidate_rows(const struct list_search *search,
         const struct vs_row_fact *fact =
             &target->lists->facts[scratch->slots[i] - target->first_slot];
         stage->rows[i] = fact->row;
-        stage->targets[i] = (uint32_t)t;
+        stage->segments[i] = (uint32_t)query_segment(search->query, t);
         stage->scales[i] = fact->scale;
         stage->norms[i] = fact->norm;
     }
@@ -226,13 +226,12 @@ static enum vs_status rescore(const struct list_search *search,
                                            .k = search->inner.k};
     const struct vs_rescore_rows rows = {.count = scratch->count,
                                          .rows = stage->rows,
-                                         .targets = stage->targets,
+                                         .segments = stage->segments,
                                          .scales = stage->scales,
                                          .norms = stage->norms,
                                          .scores = scratch->scores,
                                          .keys = stage->keys};
     size_t count = 0;
-    for (size_t t = 0; t < scratch->count; t++) { }
     VS_TRY(vs_rescore(&query, &rows, &scratch->final, &count, err));
     stage->candidates = count;
     search->stats->reranked += count;
@@ -244,8 +243,8 @@ static bool comes_before(const struct final_stage *stage, uint32_t a, uint32_t b
     if (stage->keys[a] != stage->keys[b]) {
         return stage->keys[a] > stage->keys[b];
     }
-    return stage->targets[a] != stage->targets[b] ? stage->targets[a] < stage->targets[b]
-                                                  : stage->rows[a] < stage->rows[b];
+    return stage->segments[a] != stage->segments[b] ? stage->segments[a] < stage->segments[b]
+                                                    : stage->rows[a] < stage->rows[b];
 }
 
 // Best first, ties to the lower row; nearly in order already.
@@ -273,7 +272,7 @@ static enum vs_status make_stage(const struct list_search *search,
     VS_TRY(vs_scratch_reset(search->index->env, block, bytes, err));
     stage->keys = vs_scratch_take(block, room, 4);
     stage->rows = vs_scratch_take(block, room, 4);
-    stage->targets = vs_scratch_take(block, room, 4);
+    stage->segments = vs_scratch_take(block, room, 4);
     stage->order = vs_scratch_take(block, room, 4);
     stage->scales = vs_scratch_take(block, room, 4);
     stage->norms = vs_scratch_take(block, room, 4);
@@ -302,10 +301,9 @@ static enum vs_status finish_lists(struct list_search *search,
     size_t count = stage.candidates < search->query->k ? stage.candidates : search->query->k;
     for (size_t i = 0; i < count; i++) {
         uint32_t c = stage.order[i];
-        hits_out[i] = (struct vs_index_hit){
-            .row = stage.rows[c],
-            .score = vs_topk_score(stage.keys[c]),
-            .segment = (uint32_t)query_segment(search->query, stage.targets[c])};
+        hits_out[i] = (struct vs_index_hit){.row = stage.rows[c],
+                                            .score = vs_topk_score(stage.keys[c]),
+                                            .segment = stage.segments[c]};
     }
     *hit_count_out = count;
     search->stats->rerank_ns += vs_monotonic_ns(search->index->env) - start;
@@ -458,7 +456,6 @@ static bool fits_batch(const struct vs_index *index, const struct vs_index_query
 
 static enum vs_status search_together(const struct vs_index *index,
                                       const struct vs_index_query *query,
-                                      const float *vectors,
                                       size_t count,
                                       struct batch_sink *sink,
                                       struct vs_index_stats *stats,
@@ -476,7 +473,7 @@ static enum vs_status search_together(const struct vs_index *index,
     }
     enum vs_status status = VS_OK;
     for (size_t q = 0; status == VS_OK && q < count; q++) {
-        status = prepare_vector(search.column, vectors + q * dim, sink->scratch, err);
+        status = prepare_vector(search.column, query->vector + q * dim, sink->scratch, err);
         memcpy(prepared + q * dim, sink->scratch->query, dim * sizeof *prepared);
     }
     if (status == VS_OK) {
@@ -508,7 +505,6 @@ static void add_stats(struct vs_index_stats *sum, const struct vs_index_stats *s
 
 enum vs_status vs_index_search_batch(const struct vs_index *index,
                                      const struct vs_index_query *query,
-                                     const float *vectors,
                                      size_t count,
                                      struct vs_index_scratch *scratch,
                                      struct vs_index_hit *hits_out,
@@ -521,13 +517,13 @@ enum vs_status vs_index_search_batch(const struct vs_index *index,
     if (count > 1 && fits_batch(index, query)) {
         struct batch_sink sink = {
             .scratch = scratch, .hits = hits_out, .hit_counts = hit_counts_out};
-        VS_TRY(search_together(index, query, vectors, count, &sink, &sum, err));
+        VS_TRY(search_together(index, query, count, &sink, &sum, err));
     } else {
         size_t dim = index->descriptor.info.columns[query->column].dim;
         for (size_t q = 0; q < count; q++) {
             struct vs_index_query one = *query;
             struct vs_index_stats stats = {0};
-            one.vector = vectors + q * dim;
+            one.vector = query->vector + q * dim;
             VS_TRY(vs_index_search(index, &one, scratch, hits_out + q * query->k,
                                    &hit_counts_out[q], &stats, err));
             add_stats(&sum, &stats);

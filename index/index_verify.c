@@ -6,6 +6,7 @@
 #include "vecstore/base/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,6 +107,28 @@ static enum vs_status report_blobs(struct verifier *v,
 
 // ---- contents ----
 
+// Finite, and zero where the row has none.
+static enum vs_status check_vector(const struct vs_index *index,
+                                   size_t segment,
+                                   size_t column,
+                                   uint32_t row,
+                                   const float *vector,
+                                   struct vs_error *err)
+{
+    bool present = vs_bit_get(index->segments[segment].parts[column].presence, row);
+    for (size_t d = 0; d < index->descriptor.info.columns[column].dim; d++) {
+        if (!isfinite(vector[d]) || (!present && vector[d] != 0.0F)) {
+            return vs_fail(err, VS_CORRUPT,
+                           "%s: the vector of row %" PRIu32 " of segment %zu, column %" PRId32
+                           " %s; rebuild the index",
+                           index->file->name, row, segment,
+                           index->descriptor.info.columns[column].field_id,
+                           present ? "is not finite" : "is not there, but has values");
+        }
+    }
+    return VS_OK;
+}
+
 static enum vs_status check_vectors(struct verifier *v,
                                     const struct vs_index *index,
                                     size_t segment,
@@ -128,6 +151,9 @@ static enum vs_status check_vectors(struct verifier *v,
         status = vs_op_check(v->env, v->op, err);
         if (status == VS_OK) {
             status = vs_index_read_vectors(index, segment, column, wanted, n, vectors, err);
+        }
+        for (size_t i = 0; i < n && status == VS_OK; i++) {
+            status = check_vector(index, segment, column, wanted[i], vectors + i * dim, err);
         }
     }
     vs_free(v->env, vectors);

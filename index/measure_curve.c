@@ -13,7 +13,7 @@
 #define EXCLUDED_MARK 0x80
 #define LEAST_RECALL 0.5F
 #define MORE_PLACES 12
-#define KINDS 2           // of settings: scores from int8 rows, or from stored vectors
+#define KINDS 2 // of settings: scores from int8 rows, or from stored vectors
 #define NEARLY_AS_GOOD 0.005F
 
 struct setting {
@@ -38,6 +38,7 @@ struct curve {
     uint32_t *slot_of_row;            // UINT32_MAX: no vector
     struct tally *tallies;            // one per task
     size_t largest;                   // entries of a list
+    struct vs_progress *progress;     // of the queries
 };
 
 static enum vs_status no_memory(struct vs_error *err)
@@ -100,6 +101,7 @@ static enum vs_status workspace_make(const struct curve *curve,
 static void choose_steps(struct curve *curve)
 {
     uint32_t lists = curve->codebook->list_count, most = lists / SCAN_SHARE_LISTS;
+    // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a codebook without lists is refused when read
     uint64_t mean = curve->params->lists->entry_count / lists + 1, few = SCAN_MIN_ENTRIES / mean;
     most = most > few ? most : (few < lists ? (uint32_t)few : lists);
     most = most > 0 ? most : 1;
@@ -320,8 +322,8 @@ static void rank_places(const struct workspace *work, struct places *places)
     }
 }
 
-// Of those re-ranked, the best k by the scores of int8 rows are the answer; where they are re-scored,
-// the true best k among more of them are.
+// Of those re-ranked, the best k by the scores of int8 rows are the answer; where they are
+// re-scored, the true best k among more of them are.
 static void add_hits(const struct vs_curve_params *params,
                      const struct places *places,
                      size_t setting,
@@ -412,6 +414,7 @@ static enum vs_status curve_task(void *ctx, size_t task, struct vs_error *err)
     VS_TRY(workspace_make(curve, &work, err));
     for (size_t q = first; q < end; q++) {
         measure_query(curve, &work, q, &curve->tallies[task]);
+        vs_progress_add(curve->progress, 1);
     }
     vs_free_aligned(curve->env, work.block.memory);
     return VS_OK;
@@ -454,14 +457,14 @@ static void add_points(const struct curve *curve, size_t k, size_t kind, struct 
     float entries = (float)params->truth->query_count * (float)params->lists->entry_count;
     for (size_t s = 0; s < curve->setting_count; s++) {
         for (size_t r = 0; r < params->rerank_count; r++) {
-            struct vs_recall_point point = {
-                .k = params->k[k],
-                .nprobe = curve->settings[s].nprobe,
-                .rerank = params->rerank[r],
-                .recall = (float)tally->hits[kind][k][s][r] / (float)tally->wanted[k],
-                .scanned_fraction = (float)tally->scanned[s] / entries,
-                .gap = curve->settings[s].gap,
-                .rescore = kind == 1};
+            struct vs_recall_point point = {.k = params->k[k],
+                                            .nprobe = curve->settings[s].nprobe,
+                                            .rerank = params->rerank[r],
+                                            .recall = (float)tally->hits[kind][k][s][r] /
+                                                      (float)tally->wanted[k],
+                                            .scanned_fraction = (float)tally->scanned[s] / entries,
+                                            .gap = curve->settings[s].gap,
+                                            .rescore = kind == 1};
             if (point.rerank < point.k || !(point.recall >= LEAST_RECALL)) {
                 continue;
             }
@@ -473,9 +476,9 @@ static void add_points(const struct curve *curve, size_t k, size_t kind, struct 
     }
 }
 
-// All settings of one k, by cost; then those that no cheaper one of their kind equals. Settings that
-// re-score count where none without it is as good: an index may lose its vectors by a merge, not the
-// other way round.
+// All settings of one k, by cost; then those that no cheaper one of their kind equals. Settings
+// that re-score count where none without it is as good: an index may lose its vectors by a merge,
+// not the other way round.
 static size_t put_points(const struct curve *curve,
                          size_t k,
                          struct sorting *sorting,
@@ -513,6 +516,9 @@ static enum vs_status run_curve(struct curve *curve, size_t tasks, struct vs_err
     }
     VS_TRY(vs_pool_run(curve->env, params->thread_count, tasks, gaps_task, curve, err));
     VS_TRY(add_gaps(curve, err));
+    struct vs_progress progress;
+    vs_progress_begin(&progress, params->op, "measuring", params->truth->query_count, "queries");
+    curve->progress = &progress;
     VS_TRY(vs_pool_run(curve->env, params->thread_count, tasks, curve_task, curve, err));
     for (size_t t = 1; t < tasks; t++) {
         add_tally(&curve->tallies[0], &curve->tallies[t]);

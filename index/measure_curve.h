@@ -22,7 +22,7 @@ struct vs_curve_params {
     size_t k_count;
     const uint32_t *rerank; // depths to try, ascending
     size_t rerank_count;
-    bool rescore; // also settings that re-score from stored vectors
+    bool rescore;  // also settings that re-score from stored vectors
     bool keep_all; // also settings that are dearer than another that does as well
     size_t thread_count;
     const struct vs_op *op;

@@ -48,6 +48,7 @@ struct vs_merge_job {
     const struct vs_env *env;
     const struct vs_merge *merge;
     const struct vs_descriptor *base;
+    const struct vs_index_column *columns; // of the new descriptor
     struct vs_arena arena;
     struct vs_index_writer writer;
     size_t target_count;

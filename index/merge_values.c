@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What belongs to rows, in row order: f32 vectors are moved as they are; payload, attrs and ids are
+ * What belongs to rows, in row order: vectors are moved as they are; payload, attrs and ids are
  * decoded and encoded anew, one stored column or a few thousand rows at a time.
  */
 #include "index/merge_internal.h"
@@ -51,6 +51,7 @@ struct vector_join {
     const struct vs_merge_target *target;
     const struct vs_index_column *column;
     struct vs_vectors_layout layout; // of the new blob
+    bool half;                       // vectors are binary16
     size_t row_bytes;
     uint8_t *presence; // of the new blob, padded
     uint32_t *crcs;    // [rows]
@@ -68,9 +69,10 @@ static enum vs_status read_tables(const struct vector_join *j,
     struct vs_section_header header;
     struct vs_vectors_layout layout;
     uint64_t rows = vs_merge_descriptor(piece)->info.segments[piece->segment].row_count;
-    VS_TRY(vs_merge_header(piece, blob, VS_SECTION_VECTORS, &header, err));
-    if (!vs_vectors_layout(rows, j->column->dim, &layout) || layout.length != blob->length ||
-        header.values[0] != rows || header.values[1] != j->column->dim) {
+    VS_TRY(vs_merge_header(piece, blob, vs_vectors_section(j->half), &header, err));
+    if (!vs_vectors_layout(rows, j->column->dim, vs_vectors_width(j->half), &layout) ||
+        layout.length != blob->length || header.values[0] != rows ||
+        header.values[1] != j->column->dim) {
         return vs_fail(err, VS_CORRUPT, "%s: a vectors blob does not fit its segment",
                        vs_merge_name(piece));
     }
@@ -132,7 +134,7 @@ static enum vs_status put_piece(struct vector_join *j,
     const struct vs_blob_entry *blob = NULL;
     struct vs_vectors_layout layout = {0};
     uint8_t *tables = NULL;
-    VS_TRY(vs_merge_blob(piece, VS_BLOB_VECTORS, j->column->field_id, &blob, err));
+    VS_TRY(vs_merge_blob(piece, vs_vectors_blob(j->half), j->column->field_id, &blob, err));
     VS_TRY(read_tables(j, piece, blob, &tables, &layout, err));
     enum vs_status status = VS_OK;
     for (size_t r = 0; r < piece->run_count && status == VS_OK; r++) {
@@ -164,9 +166,9 @@ static enum vs_status put_vectors_blob(struct vector_join *j, struct vs_error *e
     struct vs_section_header header = {.length = j->layout.length,
                                        .values = {(uint32_t)rows, j->column->dim}};
     uint8_t bytes[VS_SECTION_HEADER_SIZE];
-    vs_section_header_encode(VS_SECTION_VECTORS, &header, bytes);
-    VS_TRY(vs_index_blob_begin(writer, VS_BLOB_VECTORS, (int32_t)(j->target - j->job->targets),
-                               j->column->field_id, err));
+    vs_section_header_encode(vs_vectors_section(j->half), &header, bytes);
+    VS_TRY(vs_index_blob_begin(writer, vs_vectors_blob(j->half),
+                               (int32_t)(j->target - j->job->targets), j->column->field_id, err));
     VS_TRY(vs_index_blob_write(writer, bytes, sizeof bytes, err));
     for (size_t p = 0; p < j->target->piece_count; p++) {
         VS_TRY(put_piece(j, &j->target->pieces[p], err));
@@ -187,8 +189,9 @@ enum vs_status vs_merge_put_vectors(struct vs_merge_job *job,
     struct vector_join j = {
         .job = job, .target = &job->targets[target], .column = &job->base->info.columns[column]};
     uint64_t rows = j.target->info.row_count;
-    j.row_bytes = (size_t)j.column->dim * sizeof(float);
-    if (!vs_vectors_layout(rows, j.column->dim, &j.layout)) {
+    j.half = job->parts[target].columns[column].has_lists && job->columns[column].has_half_rows;
+    j.row_bytes = (size_t)j.column->dim * vs_vectors_width(j.half);
+    if (!vs_vectors_layout(rows, j.column->dim, vs_vectors_width(j.half), &j.layout)) {
         return vs_fail(err, VS_LIMIT, "column '%.*s': too many rows or dimensions",
                        VS_STR_ARG(j.column->name));
     }

@@ -13,12 +13,12 @@
 // What a search costs, in microseconds of one core; the only place where these numbers stand.
 // Measured by bench/bench_search.c.
 struct vs_recall_rates {
-    float code_bytes;          // scanned a microsecond
-    float list;                // each probed list: choosing it, its first lines, its last block
-    float centroid_code_bytes; // a microsecond, of the centroids' codes, which are all looked at
-    float centroid;            // each that goes on to its int8 form, and ...
-    float centroid_byte;       // ... each byte of that
-    float row, row_byte;       // each re-ranked row, and each byte of it
+    float code_bytes;           // scanned a microsecond
+    float list;                 // each probed list: choosing it, its first lines, its last block
+    float centroid_code_bytes;  // a microsecond, of the centroids' codes, which are all looked at
+    float centroid;             // each that goes on to its int8 form, and ...
+    float centroid_byte;        // ... each byte of that
+    float row, row_byte;        // each re-ranked row, and each byte of it
     float stored, stored_value; // each stored vector read to re-score, and each value of it
 };
 extern const struct vs_recall_rates vs_recall_rates;
@@ -32,6 +32,7 @@ struct vs_recall_shape {
 // Candidates that the re-ranking of int8 rows leaves for k answers: some more, so that ties at the
 // end go to the lower row; twice as many where those that can matter are re-scored.
 #define VS_RECALL_TIE_ROOM 16
+
 static inline size_t vs_recall_kept(size_t k, bool rescore)
 {
     return (rescore ? 2 * k : k) + VS_RECALL_TIE_ROOM;
@@ -43,7 +44,7 @@ float vs_recall_cost(const struct vs_recall_point *point, const struct vs_recall
 // The cheapest measured settings that reach the target: between two settings of the curve where
 // both lists and re-ranked rows grow, interpolated between measured k; the most thorough ones where
 // none does. points are sorted by k; with none of them, settings that look at an eighth of the
-// lists. Points that re-score count only while the column has its vectors (has_exact_rows).
+// lists. Points that re-score count only while the column has its vectors.
 struct vs_recall_point vs_recall_choose(const struct vs_index_column *column,
                                         uint64_t entry_count,
                                         size_t k,

@@ -96,7 +96,7 @@ static enum vs_status balance_lists(struct balance *b, struct vs_error *err)
     size_t lists = b->lists->count, mean = b->points->count / lists + 1;
     for (size_t at = lists; at-- > b->giver + 1;) {
         uint32_t size = (uint32_t)(b->by_size[at] >> 32);
-        uint32_t giver_size = (uint32_t)(b->by_size[b->giver] >> 32);
+        size_t giver_size = (size_t)(b->by_size[b->giver] >> 32);
         bool too_large = size > SPLIT_ABOVE * mean;
         bool worth = b->giver < b->empty_count || (too_large && giver_size * GIVE_BELOW < mean);
         if (!worth || size < 2) {

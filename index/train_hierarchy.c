@@ -33,7 +33,15 @@ struct cells {
     float *rows;
     uint32_t *point_first; // [count + 1] points of each cell
     uint32_t *list_first;  // [count + 1] lists of each cell
+    struct vs_progress progress;
 };
+
+// Points from which the cells' centroids are made.
+static size_t cell_points(const struct vs_training *t, size_t cells)
+{
+    size_t used = cells * CELL_POINTS;
+    return used < t->points.count ? used : t->points.count;
+}
 
 // Labels the points with their cells and puts them in the order of the cells.
 static enum vs_status group_points(struct cells *cells, struct vs_error *err)
@@ -57,8 +65,7 @@ static enum vs_status group_points(struct cells *cells, struct vs_error *err)
 static enum vs_status train_cell_centroids(struct cells *cells, struct vs_error *err)
 {
     struct vs_training *t = cells->t;
-    size_t used = cells->count * CELL_POINTS;
-    used = used < t->points.count ? used : t->points.count;
+    size_t used = cell_points(t, cells->count);
     float *rows = vs_train_pick_rows(t->env, t->points.rows, t->points.count, t->points.dim, used);
     if (rows == NULL) {
         return no_memory(err);
@@ -68,7 +75,8 @@ static enum vs_status train_cell_centroids(struct cells *cells, struct vs_error 
                                    .rounds = CELL_ROUNDS,
                                    .seed = t->params->seed,
                                    .thread_count = t->params->thread_count,
-                                   .op = t->params->op};
+                                   .op = t->params->op,
+                                   .progress = &cells->progress};
     enum vs_status status = vs_train_kmeans(t->env, &task, cells->rows, t->label, err);
     vs_free_aligned(t->env, rows);
     return status;
@@ -76,7 +84,7 @@ static enum vs_status train_cell_centroids(struct cells *cells, struct vs_error 
 
 static enum vs_status train_lists_of_cell(void *ctx, size_t cell, struct vs_error *err)
 {
-    const struct cells *cells = ctx;
+    struct cells *cells = ctx;
     struct vs_training *t = cells->t;
     size_t dim = t->points.dim, list = cells->list_first[cell], point = cells->point_first[cell];
     struct vs_train_kmeans task = {
@@ -85,7 +93,8 @@ static enum vs_status train_lists_of_cell(void *ctx, size_t cell, struct vs_erro
         .rounds = LIST_ROUNDS,
         .seed = t->params->seed + cell,
         .thread_count = 1,
-        .op = t->params->op};
+        .op = t->params->op,
+        .progress = &cells->progress};
     return task.count == 0
                ? VS_OK
                : vs_train_kmeans(t->env, &task, t->lists.rows + list * dim, t->label + point, err);
@@ -125,6 +134,9 @@ static enum vs_status start_lists(struct vs_training *t, size_t list_count, stru
     cells.rows = vs_alloc_aligned(t->env, cells.count * t->points.dim * sizeof(float));
     cells.point_first = vs_alloc_zeroed(t->env, cells.count + 1, sizeof(uint32_t));
     cells.list_first = vs_alloc_zeroed(t->env, cells.count + 1, sizeof(uint32_t));
+    uint64_t work = (uint64_t)CELL_ROUNDS * cell_points(t, cells.count);
+    work += (uint64_t)LIST_ROUNDS * t->points.count;
+    vs_progress_begin(&cells.progress, t->params->op, "training: first lists", work, "vectors");
     enum vs_status status = start_in_cells(&cells, list_count, err);
     vs_free_aligned(t->env, cells.rows);
     vs_free(t->env, cells.point_first);
@@ -174,6 +186,7 @@ static enum vs_status start_supers(struct vs_training *t, struct vs_error *err)
 struct pass_task {
     struct vs_training *t;
     const struct vs_codebook *codebook;
+    struct vs_progress *progress; // of all passes
 };
 
 static enum vs_status pass_rows(void *ctx, size_t index, struct vs_error *err)
@@ -190,6 +203,7 @@ static enum vs_status pass_rows(void *ctx, size_t index, struct vs_error *err)
     for (size_t i = first; i < end; i++) {
         t->label[i] = found[i - first].list;
     }
+    vs_progress_add(task->progress, end - first);
     return VS_OK;
 }
 
@@ -198,13 +212,15 @@ static size_t task_count(const struct vs_training *t)
     return (t->points.count + ASSIGN_ROWS - 1) / ASSIGN_ROWS;
 }
 
-static enum vs_status lloyd_pass(struct vs_training *t, struct vs_error *err)
+static enum vs_status lloyd_pass(struct vs_training *t,
+                                 struct vs_progress *progress,
+                                 struct vs_error *err)
 {
     struct vs_codebook codebook = {0};
     VS_TRY(vs_training_make_codebook(t, 1, &codebook, err));
     enum vs_status status = vs_codebook_derive(&codebook, err);
     if (status == VS_OK) {
-        struct pass_task task = {t, &codebook};
+        struct pass_task task = {t, &codebook, progress};
         status = vs_pool_run(t->env, t->params->thread_count, task_count(t), pass_rows, &task, err);
     }
     vs_codebook_clear(&codebook);
@@ -221,18 +237,19 @@ enum vs_status vs_train_hierarchy(struct vs_training *t, size_t list_count, stru
     if (t->label == NULL) {
         return no_memory(err);
     }
-    vs_op_progress(t->params->op, "training: lists", 0, LLOYD_PASSES, "pass");
     VS_TRY(start_lists(t, list_count, err));
     VS_TRY(start_supers(t, err));
+    struct vs_progress progress;
+    vs_progress_begin(&progress, t->params->op, "training: lists",
+                      (uint64_t)LLOYD_PASSES * t->points.count, "vectors");
     for (uint64_t pass = 1; pass <= LLOYD_PASSES; pass++) {
-        VS_TRY(lloyd_pass(t, err));
+        VS_TRY(lloyd_pass(t, &progress, err));
         if (pass < LLOYD_PASSES) {
             VS_TRY(vs_train_balance(t->env, &t->points, t->label, &t->lists, err));
         } else {
             vs_train_drop_empty(&t->lists);
         }
         VS_TRY(group_lists(t, err));
-        vs_op_progress(t->params->op, "training: lists", pass, LLOYD_PASSES, "pass");
     }
     return vs_train_order(t->env, &t->lists, t->super_rows, t->super_count, t->super_first, err);
 }

@@ -14,7 +14,7 @@
 #define TASK_ROWS 1024
 #define CHUNK_ROWS 32
 #define CHUNK_TILES 8
-#define CHUNK_LISTS (CHUNK_TILES * VS_TILE_ROWS)
+#define CHUNK_LISTS ((size_t)CHUNK_TILES * VS_TILE_ROWS)
 
 struct kmeans {
     const struct vs_env *env;
@@ -156,6 +156,7 @@ static enum vs_status label_points(void *ctx, size_t index, struct vs_error *err
     for (size_t first = index * TASK_ROWS; first < end; first += CHUNK_ROWS) {
         label_chunk(k, first, end - first < CHUNK_ROWS ? end - first : CHUNK_ROWS);
     }
+    vs_progress_add(k->task->progress, end - index * TASK_ROWS);
     return VS_OK;
 }
 

@@ -90,7 +90,8 @@ struct vs_train_kmeans {
     int rounds;                    // 0: labels by the centroids as they are, nothing moves
     uint64_t seed;
     size_t thread_count;
-    const struct vs_op *op; // may be NULL
+    const struct vs_op *op;       // may be NULL
+    struct vs_progress *progress; // counts the points of every round; may be NULL
 };
 // centroids: [count][dim]; label: [points.count], the nearest before the last move (ties to the
 // lower).

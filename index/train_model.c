@@ -116,9 +116,15 @@ static enum vs_status train_projection(struct vs_training *t, struct vs_error *e
     return status;
 }
 
+struct project_task {
+    struct vs_training *t;
+    struct vs_progress *progress;
+};
+
 static enum vs_status project_rows(void *ctx, size_t index, struct vs_error *err)
 {
-    struct vs_training *t = ctx;
+    const struct project_task *task = ctx;
+    struct vs_training *t = task->t;
     VS_TRY(vs_op_check(t->env, t->params->op, err));
     size_t first = index * PROJECT_ROWS, dim = t->model.dim, stride = (dim + 63) / 64 * 64;
     size_t count = t->sample_count - first < PROJECT_ROWS ? t->sample_count - first : PROJECT_ROWS;
@@ -133,6 +139,7 @@ static enum vs_status project_rows(void *ctx, size_t index, struct vs_error *err
     vs_codebook_project_rows(&t->model, rows, stride, scale, count,
                              t->points.rows + first * t->points.dim);
     vs_free(t->env, rows);
+    vs_progress_add(task->progress, count);
     return VS_OK;
 }
 
@@ -146,7 +153,10 @@ static enum vs_status project_sample(struct vs_training *t, struct vs_error *err
         return no_memory(err);
     }
     size_t task_count = (t->sample_count + PROJECT_ROWS - 1) / PROJECT_ROWS;
-    return vs_pool_run(t->env, t->params->thread_count, task_count, project_rows, t, err);
+    struct vs_progress progress;
+    vs_progress_begin(&progress, t->params->op, "training: projection", t->sample_count, "vectors");
+    struct project_task task = {t, &progress};
+    return vs_pool_run(t->env, t->params->thread_count, task_count, project_rows, &task, err);
 }
 
 // ---- product quantiser ----
@@ -155,6 +165,7 @@ struct pq_task {
     struct vs_training *t;
     const float *rows; // [count][proj_dim]
     size_t count;
+    struct vs_progress progress;
 };
 
 // Puts the codes of a table side by side.
@@ -216,7 +227,7 @@ static enum vs_status train_table(const struct vs_training *t,
 
 static enum vs_status train_sub_quantiser(void *ctx, size_t index, struct vs_error *err)
 {
-    const struct pq_task *pq = ctx;
+    struct pq_task *pq = ctx;
     struct vs_training *t = pq->t;
     VS_TRY(vs_op_check(t->env, t->params->op, err));
     size_t sub_dim = t->model.sub_dim, proj_dim = t->model.proj_dim;
@@ -229,6 +240,7 @@ static enum vs_status train_sub_quantiser(void *ctx, size_t index, struct vs_err
     }
     enum vs_status status = train_table(t, index, sub, pq->count, err);
     vs_free(t->env, sub);
+    vs_progress_add(&pq->progress, 1);
     return status;
 }
 
@@ -239,7 +251,8 @@ static enum vs_status train_pq(struct vs_training *t, struct vs_error *err)
     if (rows == NULL) {
         return no_memory(err);
     }
-    struct pq_task task = {t, rows, count};
+    struct pq_task task = {.t = t, .rows = rows, .count = count};
+    vs_progress_begin(&task.progress, t->params->op, "training: codes", t->model.m, "tables");
     enum vs_status status =
         vs_pool_run(t->env, t->params->thread_count, t->model.m, train_sub_quantiser, &task, err);
     vs_free_aligned(t->env, rows);
@@ -313,10 +326,9 @@ static enum vs_status run_training(struct vs_training *t,
     const struct vs_train_params *params = t->params;
     VS_TRY(vs_op_check(t->env, params->op, err));
     VS_TRY(vs_codebook_init(&t->model, t->env, err));
-    vs_op_progress(params->op, "training: projection", 0, 1, "step");
+    vs_op_progress(params->op, "training: projection", 0, t->sample_count, "vectors");
     VS_TRY(train_projection(t, err));
     VS_TRY(project_sample(t, err));
-    vs_op_progress(params->op, "training: codes", 0, 1, "step");
     VS_TRY(train_pq(t, err));
     size_t list_max = t->sample_count / ROWS_PER_LIST_MIN;
     list_max = list_max == 0 ? 1 : list_max;

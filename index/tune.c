@@ -14,17 +14,19 @@
 #define VALUES_MAX (24u << 20) // of the sample
 #define LISTS_MAX 131072
 #define TRIALS_MAX 16
-#define BYTES_MAX 96 // codes of a vector, both entries
-#define NOTABLE 0.02 // a later trial must be better by this, on the logarithmic scale
+#define BYTES_MAX 48    // codes of an entry
+#define USUAL_LENGTHS 3 // code lengths tried besides the first
+#define NOTABLE 0.02    // a later trial must be better by this, on the logarithmic scale
 
 // Rows a list that are tried, and code lengths (4 bits each).
 static const uint32_t rows_per_list[] = {64, 32, 16};
-static const uint32_t lengths[] = {48, 64, 96, 128, 192};
+static const uint32_t lengths[] = {48, 64, 96};
 #define LENGTH_COUNT (sizeof lengths / sizeof lengths[0])
 
 struct tuning {
     const struct vs_env *env;
     const struct vs_tune_params *params;
+    const struct vs_op *op; // to report to; params->op is silent
     struct vs_tune_sample sample;
     struct vs_codebook lists; // with the best lists so far
     struct vs_tune_trial trials[TRIALS_MAX];
@@ -104,6 +106,17 @@ static enum vs_status join_models(const struct tuning *t,
 
 // ---- trials ----
 
+// How many trials there will be is known only in the end.
+static void tell(const struct tuning *t)
+{
+    const struct vs_tune_params *params = t->params;
+    uint64_t shapes = params->list_count > 0 ? 1 : sizeof rows_per_list / sizeof rows_per_list[0];
+    uint64_t total = shapes * (params->second == VS_SECOND_CHOOSE ? 2 : 1);
+    total += params->m == 0 ? USUAL_LENGTHS : 0;
+    total = total > t->trial_count ? total : t->trial_count + 1;
+    vs_op_progress(t->op, "choosing", t->trial_count, total, "settings");
+}
+
 // Measures one combination; *better_out: it is the best so far.
 static enum vs_status try_model(struct tuning *t,
                                 const struct vs_codebook *codebook,
@@ -122,6 +135,7 @@ static enum vs_status try_model(struct tuning *t,
     *better_out = t->trial_count == 0 || trial->score < t->trials[t->best].score - NOTABLE;
     t->best = *better_out ? t->trial_count : t->best;
     t->trial_count++;
+    tell(t);
     return VS_OK;
 }
 
@@ -170,8 +184,7 @@ static enum vs_status try_all_lists(struct tuning *t, struct vs_error *err)
 static bool is_possible(const struct tuning *t, uint32_t m)
 {
     uint32_t proj_dim = t->params->proj_dim;
-    uint32_t bytes = t->trials[t->best].second ? m : m / 2; // of all entries of a vector
-    return m <= t->params->dim && bytes <= BYTES_MAX && (proj_dim == 0 || proj_dim % m == 0);
+    return m <= t->params->dim && m / 2 <= BYTES_MAX && (proj_dim == 0 || proj_dim % m == 0);
 }
 
 static enum vs_status try_length(struct tuning *t,
@@ -325,7 +338,15 @@ enum vs_status vs_tune(const struct vs_env *env,
         *choice_out = choice;
         return VS_OK;
     }
-    struct tuning tuning = {.env = env, .params = params};
+    struct vs_op silent = {.progress = NULL};
+    struct vs_tune_params own = *params;
+    if (params->op != NULL) {
+        silent.cancelled = params->op->cancelled;
+        silent.deadline_ns = params->op->deadline_ns;
+    }
+    own.op = &silent;
+    struct tuning tuning = {.env = env, .params = &own, .op = params->op};
+    tell(&tuning);
     enum vs_status status = try_everything(&tuning, rows, err);
     if (status == VS_OK) {
         const struct vs_tune_trial *best = &tuning.trials[tuning.best];

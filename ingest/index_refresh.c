@@ -205,7 +205,9 @@ static enum vs_status read_codebooks(struct refresh *r, struct vs_error *err)
     r->params.codebooks = given;
     r->params.baselines = d->baselines;
     r->params.second_assignment = second ? VS_SECOND_ON : VS_SECOND_OFF;
-    r->params.store_vectors = d->info.columns[0].has_exact_rows ? VS_STORE_F32 : VS_STORE_NONE;
+    r->params.store_vectors = d->info.columns[0].has_exact_rows  ? VS_STORE_F32
+                              : d->info.columns[0].has_half_rows ? VS_STORE_F16
+                                                                 : VS_STORE_NONE;
     if (!all && r->todo.reread_rows >= small_rows) {
         return vs_fail(err, VS_INVALID,
                        "a vector column without lists has become large; build the index anew with "
@@ -239,6 +241,7 @@ static enum vs_status open_temporary(struct refresh *r, struct vs_error *err)
     if (estimate_bytes(r) <= most) {
         return vs_store_open_mem(r->env, "refresh", &r->temporary, err);
     }
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in the library changes the environment
     const char *parent = r->job->spill_dir != NULL ? r->job->spill_dir : getenv("TMPDIR");
     char uuid[VS_UUID_TEXT_SIZE];
     vs_uuid_format(vs_uuid_new_v4(r->env), uuid);

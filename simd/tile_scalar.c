@@ -7,11 +7,10 @@ static void one_tile(const int8_t *query, const int8_t *tile, size_t quads, int3
     int32_t sum[16] = {0};
     for (size_t q = 0; q < quads; q++) {
         const int8_t *from = tile + q * 64;
-        int32_t q0 = query[4 * q], q1 = query[4 * q + 1], q2 = query[4 * q + 2],
-                q3 = query[4 * q + 3];
+        const int8_t *four = query + 4 * q;
         for (size_t lane = 0; lane < 16; lane++) {
-            sum[lane] += q0 * from[4 * lane] + q1 * from[4 * lane + 1] + q2 * from[4 * lane + 2] +
-                         q3 * from[4 * lane + 3];
+            sum[lane] += four[0] * from[4 * lane] + four[1] * from[4 * lane + 1] +
+                         four[2] * from[4 * lane + 2] + four[3] * from[4 * lane + 3];
         }
     }
     for (size_t lane = 0; lane < 16; lane++) {

@@ -123,32 +123,45 @@ def check_lists(blobs, number, segment, column, part):
     return seen_rows, rows, facts_at, stride
 
 
+def vector_type(column, part):
+    """Blob, magic, struct code and width of the stored vectors."""
+    kind = column.get("vector-type", "f32")
+    need(kind in ("f32", "f16"), "type of vectors")
+    if kind == "f16" and part["organised"] == "lists":
+        return "vectors16", b"VSVEC16", "e", 2
+    return "vectors", b"VSVECS", "f", 4
+
+
 def check_vectors(blobs, number, segment, column, part):
-    vectors, dim, count = blobs.get("vectors", number, column["field-id"]), column["dimension"], segment["rows"]
-    need(section(vectors, b"VSVECS", 2) == (count, dim), "header of vectors")
-    presence = align64(64 + count * dim * 4)
+    name, magic, code, width = vector_type(column, part)
+    vectors, dim, count = blobs.get(name, number, column["field-id"]), column["dimension"], segment["rows"]
+    need(section(vectors, magic, 2) == (count, dim), "header of vectors")
+    presence = align64(64 + count * dim * width)
     crcs = presence + align64((count + 7) // 8)
     need(len(vectors) == crcs + 4 * count + 4, "length of vectors")
     need(crc32c(vectors[presence:-4]) == struct.unpack("<I", vectors[-4:])[0], "checksum of the vector tables")
     present = {i for i in range(count) if vectors[presence + i // 8] >> (i % 8) & 1}
     need(len(present) == part["vectors"], "presence bits")
     for i in range(count):
-        raw = vectors[64 + i * dim * 4 : 64 + (i + 1) * dim * 4]
+        raw = vectors[64 + i * dim * width : 64 + (i + 1) * dim * width]
         need(crc32c(raw) == struct.unpack_from("<I", vectors, crcs + 4 * i)[0], f"checksum of vector {i}")
-        values = struct.unpack(f"<{dim}f", raw)
+        values = struct.unpack(f"<{dim}{code}", raw)
         need(all(map(math.isfinite, values)) and (i in present or not any(values)), f"values of vector {i}")
     return present, vectors
 
 
-def check_quantised(column, rows, facts_at, stride, slot_count, vectors):
-    """int8 rows are what the f32 vectors say, within half a step (plus the rounding of the scale)."""
+def check_quantised(column, part, rows, facts_at, stride, slot_count, vectors):
+    """int8 rows are what the stored vectors say, within half a step (plus the rounding of the scale, and of binary16)."""
     dim = column["dimension"]
+    _, _, code, width = vector_type(column, part)
+    rounding = 2.0**-11 if width == 2 else 0.0
     for slot in range(0, slot_count, max(1, slot_count // 50)):
         scale, _, row, _ = struct.unpack_from("<ffII", rows, facts_at + 16 * slot)
-        exact = struct.unpack_from(f"<{dim}f", vectors, 64 + row * dim * 4)
+        exact = struct.unpack_from(f"<{dim}{code}", vectors, 64 + row * dim * width)
         length = math.sqrt(sum(x * x for x in exact)) if column["metric"] == "cosine" else 1.0
         for value, x in zip(struct.unpack_from(f"<{dim}b", rows, 64 + slot * stride), exact):
-            need(abs(value * scale - x / length) <= 0.502 * scale + 1e-6, f"int8 row of slot {slot}")
+            slack = 0.502 * scale + 1e-6 + 2 * rounding * abs(x) / length
+            need(abs(value * scale - x / length) <= slack, f"int8 row of slot {slot}")
 
 
 def varint(part, at):
@@ -204,7 +217,7 @@ def check(data):
                 seen, rows, facts_at, stride = check_lists(blobs, number, segment, column, part)
                 need(present is None or present == seen, "lists and vectors hold the same rows")
                 if present is not None:
-                    check_quantised(column, rows, facts_at, stride, len(seen), vectors)
+                    check_quantised(column, part, rows, facts_at, stride, len(seen), vectors)
     moved = check_moved(blobs, descriptor) if descriptor["version"] == 2 else 0
     return {
         "moved": moved,

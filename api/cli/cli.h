@@ -22,6 +22,7 @@ struct cli_context {
     bool json, quiet;
     struct vs_pair settings[ARGS_MAX_SETTINGS * 2];
     size_t setting_count;
+    char note[512]; // goes behind the message of an error; "" mostly
 };
 
 // --snapshot, --as-of and --ref of a command that has them.
@@ -63,6 +64,9 @@ size_t render_width(FILE *out); // columns of the terminal, 100 when it is none
 // ---- progress.c ----
 void cli_progress(void *ctx, const char *phase, uint64_t done, uint64_t total, const char *unit);
 void cli_progress_end(void); // clears the bar's line
+// The stages of the operation in their order, NULL-terminated, for "[4/6]" before the bar. A phase
+// belongs to the stage whose name it begins with.
+void cli_progress_stages(const char *const *stages);
 
 // Exit code of a status: 0 ok, 2 usage or bad input, 3 not found, 4 exists or conflict, 5 denied, 6
 // corrupt, 7 unsupported or limit, 8 unavailable or timeout, 9 cancelled, 10 out of memory, 11

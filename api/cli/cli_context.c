@@ -87,6 +87,7 @@ static bool is_far_away(const struct cli_context *context)
 // The user's cache folder, where there is one and it can be used; "" else.
 static void find_cache_dir(const struct cli_context *context, char *dir, size_t size)
 {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet
     const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     dir[0] = '\0';
     if (!is_far_away(context)) {
@@ -97,7 +98,7 @@ static void find_cache_dir(const struct cli_context *context, char *dir, size_t 
         n = snprintf(dir, size, "%s/vecstore", xdg);
         (void)mkdir(xdg, 0700);
     } else if (home != NULL && home[0] == '/') {
-        n = snprintf(dir, size, "%s/.cache", home);
+        (void)snprintf(dir, size, "%s/.cache", home);
         (void)mkdir(dir, 0700);
         n = snprintf(dir, size, "%s/.cache/vecstore", home);
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/cli/cli.h"
 
+#include <dirent.h>
+#include <string.h>
+
 static const struct cli_option no_options[] = {{NULL, 0, NULL, NULL}};
 
 // ---- build ----
@@ -14,7 +17,7 @@ static const struct cli_option build_options[] = {
      ".npy or .parquet of real queries to measure recall with (default: rows held out)"},
     {"projection", 0, "NAME", "pca (default), opq or none"},
     {"store-vectors", 0, "KIND",
-     "none (default: scores from int8 rows) or f32 for exact scores on request"},
+     "none (default: scores from int8 rows), f16 for better ones on request, f32 for exact ones"},
     {"second-assignment", 0, "WHEN", "vectors in two lists each: auto (default), on or off"},
     {"spill", 0, "DIR", "for what does not fit into memory (default $TMPDIR, or /tmp)"},
     {"resume", 0, "DIR", "a stopped build leaves its work there, the next one goes on with it"},
@@ -58,7 +61,41 @@ static void render_build(const struct vs_json *root, FILE *out)
         fprintf(out, "\n  a small table: vectors are scanned exactly\n");
     }
     render_phases(vs_json_get(root, "phases"), out);
+    if (vs_json_get(root, "resumed_vectors") != NULL) {
+        fprintf(out, "  continued a stopped build: its model and ");
+        render_count(out, render_int(root, "resumed_vectors"));
+        fprintf(out, " encoded vectors were taken over\n");
+    }
 }
+
+static bool holds_model(const char *directory)
+{
+    DIR *list = directory != NULL ? opendir(directory) : NULL;
+    const struct dirent *entry;
+    bool found = false;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): safe, each stream belongs to one thread
+    while (list != NULL && !found && (entry = readdir(list)) != NULL) {
+        found = vs_str_ends_with(vs_str_from_c(entry->d_name), VS_STR(".vsm"));
+    }
+    if (list != NULL) {
+        (void)closedir(list);
+    }
+    return found;
+}
+
+// A build that failed has left its work in the directory if it came past training.
+static void say_how_to_continue(struct cli_context *context, const char *directory)
+{
+    if (holds_model(directory)) {
+        snprintf(context->note, sizeof context->note,
+                 "; what was done so far is kept in %.300s, and the same command goes on with it",
+                 directory);
+    }
+}
+
+// In the order of a build; some are left out where there is nothing to do.
+static const char *const build_stages[] = {"reading",   "choosing",  "training", "encoding",
+                                           "arranging", "measuring", NULL};
 
 static enum vs_status run_build(struct cli_context *context, struct vs_error *err)
 {
@@ -88,7 +125,12 @@ static enum vs_status run_build(struct cli_context *context, struct vs_error *er
     options.code_bytes = (uint32_t)code_bytes;
     options.min_recall = recall > 0 ? (float)recall : -1.0F;
     VS_TRY(cli_open(context, false, err));
-    VS_TRY(vs_db_build_index(context->db, &options, &context->report, err));
+    cli_progress_stages(build_stages);
+    enum vs_status status = vs_db_build_index(context->db, &options, &context->report, err);
+    if (status != VS_OK) {
+        say_how_to_continue(context, options.resume_dir);
+        return status;
+    }
     return cli_print(context, render_build, err);
 }
 

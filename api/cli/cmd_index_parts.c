@@ -28,6 +28,9 @@ static void render_train(const struct vs_json *root, FILE *out)
     fputc('\n', out);
 }
 
+// In the order of a build; some are left out where there is nothing to do.
+static const char *const train_stages[] = {"reading", "choosing", "training", NULL};
+
 static enum vs_status run_train(struct cli_context *context, struct vs_error *err)
 {
     const struct cli_args *args = &context->args;
@@ -43,6 +46,7 @@ static enum vs_status run_train(struct cli_context *context, struct vs_error *er
     VS_TRY(cli_bytes(args, "memory", &options.memory_bytes, err));
     options.list_count = (uint32_t)lists;
     VS_TRY(cli_open(context, false, err));
+    cli_progress_stages(train_stages);
     VS_TRY(vs_db_train_index(context->db, &options, cli_text(args, "to"), &context->report, err));
     return cli_print(context, render_train, err);
 }
@@ -182,7 +186,7 @@ const struct cli_command cmd_index_encode = {
 static const struct cli_option assemble_options[] = {
     {"model", 0, "FILE", "of index train"},
     {"to", 0, "FILE", "write the index there and do not publish it"},
-    {"store-vectors", 0, "KIND", "none (default) or f32"},
+    {"store-vectors", 0, "KIND", "none (default), f16 or f32"},
     {"memory", 0, "SIZE", "memory to use, as in 2GiB (default half of RAM)"},
     {"spill", 0, "DIR", "for what does not fit into memory (default $TMPDIR, or /tmp)"},
     {"min-recall", 0, "R", "recall@10 below which nothing is published (default 0.95, 0: no gate)"},
@@ -205,6 +209,10 @@ static void render_assemble(const struct vs_json *root, FILE *out)
     render_bytes(out, render_real(root, "bytes"));
     fprintf(out, ", measured recall@10 %.3f\n", render_real(root, "recall_at_10"));
 }
+
+// In the order of a build; some are left out where there is nothing to do.
+static const char *const assemble_stages[] = {"reading", "taking parts", "arranging", "measuring",
+                                              NULL};
 
 static enum vs_status run_assemble(struct cli_context *context, struct vs_error *err)
 {
@@ -230,6 +238,7 @@ static enum vs_status run_assemble(struct cli_context *context, struct vs_error 
     options.created_ms = (int64_t)created;
     options.min_recall = recall > 0 ? (float)recall : -1.0F;
     VS_TRY(cli_open(context, false, err));
+    cli_progress_stages(assemble_stages);
     VS_TRY(vs_db_assemble_index(context->db, &options, &context->report, err));
     return cli_print(context, render_assemble, err);
 }

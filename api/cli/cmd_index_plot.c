@@ -87,7 +87,8 @@ static size_t curve_of(const struct vs_json *points, int64_t k, struct point *ou
 static void draw_grid(FILE *out, const struct axis *x, const struct axis *y)
 {
     char label[32];
-    for (double e = ceil(x->low); e <= x->high + 1e-9; e += 1) {
+    int last = (int)floor(x->high + 1e-9);
+    for (int e = (int)ceil(x->low); e <= last; e++) {
         double at = LEFT_CURVE + place(x, e, PANEL_WIDTH);
         line(out, at, TOP, at, BOTTOM, "#ddd");
         (void)snprintf(label, sizeof label, "%g %%", pow(10, e) * 100);

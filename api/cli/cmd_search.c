@@ -22,6 +22,7 @@ static const struct cli_option query_options[] = {
     {"nprobe", 0, "N", "lists to probe, instead of a recall target"},
     {"rerank", 0, "N", "rows to re-rank, instead of a recall target"},
     {"exact", 0, NULL, "compare with every row"},
+    {"rescore", 0, NULL, "exact scores of the hits, from their float vectors"},
     {"min-score", 0, "S", "drop hits below this score"},
     {"include-vector", 0, NULL, "return the vectors too"},
     {"explain", 0, NULL, "tell how the answer was found"},
@@ -154,6 +155,7 @@ static enum vs_status read_query(struct cli_context *context,
     options->vector_column = cli_text(args, "column");
     options->filter = cli_text(args, "filter");
     options->exact = cli_switch(args, "exact");
+    options->rescore = cli_switch(args, "rescore");
     options->include_vector = cli_switch(args, "include-vector");
     options->explain = cli_switch(args, "explain");
     options->op = &context->op;

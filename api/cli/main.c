@@ -259,7 +259,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     if (status != VS_OK && status != VS_UNKNOWN && atomic_load(&interrupted)) {
         // Input that ends early because of Ctrl-C fails in many ways; this is the reason.
-        status = vs_fail(&err, VS_CANCELLED, "cancelled; nothing was changed");
+        status = vs_fail(&err, VS_CANCELLED, "cancelled; nothing was changed%s", context.note);
+    } else if (status != VS_OK && context.note[0] != '\0') {
+        status = vs_fail(&err, status, "%s%s", err.message, context.note);
     }
     if (status != VS_OK) {
         print_error(&context, status, &err);

@@ -63,14 +63,12 @@ static void put_query_parameters(struct vs_json_writer *w)
     static const struct {
         const char *name, *schema;
     } list[] = {
-        {"vectors", INTEGER},        {"k", INTEGER},
-        {"filter", STRING},          {"select", STRING},
-        {"column", STRING},          {"recall_target", NUMBER},
-        {"nprobe", INTEGER},         {"rerank", INTEGER},
-        {"exact", BOOLEAN},          {"min_score", NUMBER},
-        {"include_vector", BOOLEAN}, {"explain", BOOLEAN},
-        {"timeout_ms", INTEGER},     {"snapshot_id", STRING},
-        {"as_of", STRING},           {"ref", STRING},
+        {"vectors", INTEGER}, {"k", INTEGER},          {"filter", STRING},
+        {"select", STRING},   {"column", STRING},      {"recall_target", NUMBER},
+        {"nprobe", INTEGER},  {"rerank", INTEGER},     {"exact", BOOLEAN},
+        {"rescore", BOOLEAN}, {"min_score", NUMBER},   {"include_vector", BOOLEAN},
+        {"explain", BOOLEAN}, {"timeout_ms", INTEGER}, {"snapshot_id", STRING},
+        {"as_of", STRING},    {"ref", STRING},
     };
 
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {

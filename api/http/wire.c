@@ -21,9 +21,9 @@ static enum vs_status no_memory(struct vs_error *err)
 // ---- query ----
 
 static const char *const query_members[] = {
-    "vector",  "vectors",       "id",     "k",      "filter", "select",    "at",
-    "column",  "recall_target", "nprobe", "rerank", "exact",  "min_score", "include_vector",
-    "explain", "timeout_ms"};
+    "vector",         "vectors",       "id",        "k",      "filter", "select",  "at",
+    "column",         "recall_target", "nprobe",    "rerank", "exact",  "rescore", "min_score",
+    "include_vector", "explain",       "timeout_ms"};
 
 // The body with its vector cut out.
 struct slim_body {
@@ -180,6 +180,7 @@ static enum vs_status read_query(struct vs_arena *arena,
     options->select_none = options->select != NULL && options->select_count == 0;
     VS_TRY(vs_read_at(arena, root, &options->at, err));
     VS_TRY(vs_read_bool(root, "exact", &options->exact, err));
+    VS_TRY(vs_read_bool(root, "rescore", &options->rescore, err));
     VS_TRY(vs_read_bool(root, "include_vector", &options->include_vector, err));
     return vs_read_bool(root, "explain", &options->explain, err);
 }
@@ -212,9 +213,9 @@ enum vs_status vs_wire_query_json(struct vs_arena *arena,
 // ---- query with a raw body ----
 
 static const char *const raw_params[] = {
-    "vectors",    "k",           "filter", "select",    "column",         "recall_target",
-    "nprobe",     "rerank",      "exact",  "min_score", "include_vector", "explain",
-    "timeout_ms", "snapshot_id", "as_of",  "ref"};
+    "vectors", "k",          "filter",      "select",  "column",    "recall_target",
+    "nprobe",  "rerank",     "exact",       "rescore", "min_score", "include_vector",
+    "explain", "timeout_ms", "snapshot_id", "as_of",   "ref"};
 
 static enum vs_status param_count(const struct vs_http_request *request,
                                   const char *name,
@@ -343,6 +344,7 @@ enum vs_status vs_wire_query_raw(const struct vs_http_request *request,
     VS_TRY(raw_select(request, options, err));
     VS_TRY(raw_at(request, &options->at, err));
     VS_TRY(vs_request_bool_param(request, "exact", &options->exact, err));
+    VS_TRY(vs_request_bool_param(request, "rescore", &options->rescore, err));
     VS_TRY(vs_request_bool_param(request, "include_vector", &options->include_vector, err));
     VS_TRY(vs_request_bool_param(request, "explain", &options->explain, err));
     *out = query;

@@ -107,6 +107,15 @@ struct vs_store *vs_engine_store(struct vs_engine *engine, const char *name)
     return store;
 }
 
+static enum vs_status head_key(const struct vs_engine *engine,
+                               const struct vs_table *table,
+                               struct vs_buf *key,
+                               struct vs_error *err)
+{
+    vs_buf_init(key, engine->env, 1 << 16);
+    return vs_store_key(table->store, vs_str_from_c(table->metadata_uri), key, err);
+}
+
 static enum vs_status read_head(struct vs_engine *engine,
                                 const struct vs_table *table,
                                 uint8_t head_out[VS_TABLE_HEAD],
@@ -119,9 +128,7 @@ static enum vs_status read_head(struct vs_engine *engine,
     if (table->version < 0) {
         return VS_OK; // names of metadata files are never used twice there
     }
-    vs_buf_init(&key, engine->env, 1 << 16);
-    enum vs_status status =
-        vs_store_key(table->store, vs_str_from_c(table->metadata_uri), &key, err);
+    enum vs_status status = head_key(engine, table, &key, err);
     if (status == VS_OK) {
         status = vs_file_open(table->store, (const char *)key.data, &file, err);
     }
@@ -135,12 +142,34 @@ static enum vs_status read_head(struct vs_engine *engine,
     return status;
 }
 
+static bool take_stamp(const struct vs_engine *engine,
+                       const struct vs_table *table,
+                       struct vs_object_stamp *stamp_out)
+{
+    struct vs_buf key;
+    bool taken = table->version >= 0 && head_key(engine, table, &key, NULL) == VS_OK;
+    if (table->version >= 0) {
+        taken = taken && vs_store_stamp(table->store, (const char *)key.data, stamp_out);
+        vs_buf_clear(&key);
+    }
+    return taken;
+}
+
 // Asks two things of the catalog and the store, side by side where they are far away.
 struct currency {
     struct vs_engine *engine;
     const struct vs_engine_table *known;
     bool newest, same; // no newer version; this version is the one that we know
+    bool has_stamp;    // of the file whose head is the one that we know
+    struct vs_object_stamp stamp;
 };
+
+static bool is_same_stamp(const struct vs_object_stamp *a, const struct vs_object_stamp *b)
+{
+    return a->device == b->device && a->number == b->number && a->size == b->size &&
+           a->changed_s == b->changed_s && a->changed_ns == b->changed_ns &&
+           a->modified_s == b->modified_s && a->modified_ns == b->modified_ns;
+}
 
 static enum vs_status ask_currency(void *ctx, size_t task, struct vs_error *err)
 {
@@ -152,10 +181,30 @@ static enum vs_status ask_currency(void *ctx, size_t task, struct vs_error *err)
     }
     uint8_t head[VS_TABLE_HEAD];
     size_t len = 0;
+    currency->has_stamp = take_stamp(engine, known->table, &currency->stamp);
+    if (currency->has_stamp && known->has_stamp && is_same_stamp(&currency->stamp, &known->stamp)) {
+        currency->same = true;
+        return VS_OK;
+    }
     enum vs_status status = read_head(engine, known->table, head, &len, err);
     currency->same =
         status == VS_OK && len == known->head_len && memcmp(head, known->head, len) == 0;
     return status == VS_NOT_FOUND ? VS_OK : status; // a "no": the table was dropped
+}
+
+// The stamp was taken before the head was read and found to be the one that we know.
+static void remember_stamp(struct vs_engine *engine,
+                           const struct vs_table *table,
+                           const struct vs_object_stamp *stamp)
+{
+    pthread_mutex_lock(&engine->lock);
+    for (struct vs_engine_table *entry = engine->tables; entry != NULL; entry = entry->next) {
+        if (entry->table == table) {
+            entry->stamp = *stamp;
+            entry->has_stamp = true;
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
 }
 
 static enum vs_status is_current(struct vs_engine *engine,
@@ -167,6 +216,9 @@ static enum vs_status is_current(struct vs_engine *engine,
     size_t threads = vs_store_is_remote(known->table->store) ? 2 : 1;
     enum vs_status status = vs_pool_run(engine->env, threads, 2, ask_currency, &currency, err);
     *current_out = status == VS_OK && currency.newest && currency.same;
+    if (*current_out && currency.has_stamp && !known->has_stamp) {
+        remember_stamp(engine, known->table, &currency.stamp);
+    }
     return status == VS_NOT_FOUND ? VS_OK : status;
 }
 

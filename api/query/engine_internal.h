@@ -19,6 +19,9 @@ struct vs_engine_table {
     // name can have the same version number.
     uint8_t head[VS_TABLE_HEAD];
     size_t head_len;
+    // Of that file once its head was compared: as long as it stays, nobody needs to read it again.
+    bool has_stamp;
+    struct vs_object_stamp stamp;
     uint64_t used; // engine.clock at the last use
     struct vs_engine_table *next;
 };

@@ -103,70 +103,70 @@ INLINE void points_i64(
 
 // One table of functions for an instruction set.
 #define TABLE(NAME, TARGET)                                                                        \
-    TARGET static void NAME##_range_u8(const uint8_t *values, size_t count, int64_t low,           \
+    static void TARGET NAME##_range_u8(const uint8_t *values, size_t count, int64_t low,           \
                                        int64_t high, uint64_t *words)                              \
     {                                                                                              \
         const bool zero = low <= 0 && high >= 0, one = low <= 1 && high >= 1;                      \
         FILL(uint8_t, (uint8_t)(x != 0) ? one : zero);                                             \
     }                                                                                              \
-    TARGET static void NAME##_range_i32(const int32_t *values, size_t count, int32_t low,          \
+    static void TARGET NAME##_range_i32(const int32_t *values, size_t count, int32_t low,          \
                                         int32_t high, uint64_t *words)                             \
     {                                                                                              \
         FILL(int32_t, (x >= low) & (x <= high));                                                   \
     }                                                                                              \
-    TARGET static void NAME##_range_i64(const int64_t *values, size_t count, int64_t low,          \
+    static void TARGET NAME##_range_i64(const int64_t *values, size_t count, int64_t low,          \
                                         int64_t high, uint64_t *words)                             \
     {                                                                                              \
         FILL(int64_t, (x >= low) & (x <= high));                                                   \
     }                                                                                              \
-    TARGET static void NAME##_range_f32(const float *values, size_t count, float low, float high,  \
+    static void TARGET NAME##_range_f32(const float *values, size_t count, float low, float high,  \
                                         bool nan, uint64_t *words)                                 \
     {                                                                                              \
         FILL(float, ((x >= low) & (x <= high)) | ((x != x) & nan));                                \
     }                                                                                              \
-    TARGET static void NAME##_range_f64(const double *values, size_t count, double low,            \
+    static void TARGET NAME##_range_f64(const double *values, size_t count, double low,            \
                                         double high, bool nan, uint64_t *words)                    \
     {                                                                                              \
         FILL(double, ((x >= low) & (x <= high)) | ((x != x) & nan));                               \
     }                                                                                              \
-    TARGET static void NAME##_points_i32(const int32_t *values, size_t count,                      \
+    static void TARGET NAME##_points_i32(const int32_t *values, size_t count,                      \
                                          const int32_t *points, size_t point_count,                \
                                          uint64_t *words)                                          \
     {                                                                                              \
         points_i32(values, count, points, point_count, words);                                     \
     }                                                                                              \
-    TARGET static void NAME##_points_i64(const int64_t *values, size_t count,                      \
+    static void TARGET NAME##_points_i64(const int64_t *values, size_t count,                      \
                                          const int64_t *points, size_t point_count,                \
                                          uint64_t *words)                                          \
     {                                                                                              \
         points_i64(values, count, points, point_count, words);                                     \
     }                                                                                              \
-    TARGET static void NAME##_table_i32(const int32_t *values, size_t count,                       \
+    static void TARGET NAME##_table_i32(const int32_t *values, size_t count,                       \
                                         const struct vs_key_table *table, uint64_t *words)         \
     {                                                                                              \
         FILL(int32_t, in_table(table, x));                                                         \
     }                                                                                              \
-    TARGET static void NAME##_table_i64(const int64_t *values, size_t count,                       \
+    static void TARGET NAME##_table_i64(const int64_t *values, size_t count,                       \
                                         const struct vs_key_table *table, uint64_t *words)         \
     {                                                                                              \
         FILL(int64_t, in_table(table, x));                                                         \
     }                                                                                              \
-    TARGET static void NAME##_set_i32(const int32_t *values, size_t count,                         \
+    static void TARGET NAME##_set_i32(const int32_t *values, size_t count,                         \
                                       const struct vs_key_set *set, uint64_t *words)               \
     {                                                                                              \
         FILL(int32_t, in_set(set, x));                                                             \
     }                                                                                              \
-    TARGET static void NAME##_set_i64(const int64_t *values, size_t count,                         \
+    static void TARGET NAME##_set_i64(const int64_t *values, size_t count,                         \
                                       const struct vs_key_set *set, uint64_t *words)               \
     {                                                                                              \
         FILL(int64_t, in_set(set, x));                                                             \
     }                                                                                              \
-    TARGET static void NAME##_lookup(const uint32_t *values, size_t count, const uint8_t *table,   \
+    static void TARGET NAME##_lookup(const uint32_t *values, size_t count, const uint8_t *table,   \
                                      uint32_t entries, uint64_t *words)                            \
     {                                                                                              \
         FILL(uint32_t, table[x < entries ? x : entries]);                                          \
     }                                                                                              \
-    TARGET static void NAME##_bytes(const uint8_t *values, size_t count, uint64_t *words)          \
+    static void TARGET NAME##_bytes(const uint8_t *values, size_t count, uint64_t *words)          \
     {                                                                                              \
         FILL(uint8_t, x != 0);                                                                     \
     }                                                                                              \

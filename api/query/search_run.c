@@ -231,9 +231,9 @@ static enum vs_status search_targets(struct run *run,
     query.targets = run->targets;
     query.target_count = run->target_count;
     query.rescore = search->rescore;
-    VS_TRY(vs_index_search_batch(search->view->index, &query,
-                                 search->queries + first * search->contract->dimension, count,
-                                 scratch, hits, counts, &stats, err));
+    query.vector = search->queries + first * search->contract->dimension;
+    VS_TRY(vs_index_search_batch(search->view->index, &query, count, scratch, hits, counts, &stats,
+                                 err));
     add_index_stats(&run->per_query[first], &stats);
     for (size_t i = 0; i < count; i++) {
         VS_TRY(push_index_hits(run, hits + i * search->k, counts[i], &search->rankings[first + i],
@@ -298,6 +298,9 @@ static enum vs_status search_index(struct run *run, struct vs_error *err)
 {
     struct vs_search *search = run->search;
     size_t threads = search->query_count > 1 ? search->thread_count : 1;
+    if (search->query_count == 0) {
+        return VS_OK;
+    }
     run->batch = (search->query_count + threads - 1) / threads;
     size_t tasks = (search->query_count + run->batch - 1) / run->batch;
     return vs_pool_run(search->view->engine->env, threads, tasks, search_some, run, err);

@@ -389,14 +389,14 @@ static int batch_index(struct vecstore_peer *peer,
                        struct vs_index_stats *stats_out)
 {
     struct vs_error err = {0};
-    struct vs_index_query query = index_query(peer, NULL, k);
+    struct vs_index_query query = index_query(peer, vectors, k);
     struct vs_index_hit *hits = calloc((size_t)count * k, sizeof *hits);
     size_t *counts = calloc(count, sizeof *counts);
     int result = (int)count;
     if (hits == NULL || counts == NULL) {
         result = fail("batch", NULL);
-    } else if (vs_index_search_batch(peer->index, &query, vectors, count, peer->scratch[0], hits,
-                                     counts, stats_out, &err) != VS_OK) {
+    } else if (vs_index_search_batch(peer->index, &query, count, peer->scratch[0], hits, counts,
+                                     stats_out, &err) != VS_OK) {
         result = fail("batch", &err);
     } else {
         for (size_t q = 0; q < count; q++) {

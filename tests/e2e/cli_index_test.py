@@ -6,7 +6,7 @@ usage: cli_index_test.py PATH_TO_VECSTORE [unittest arguments]
 
 The exported file is read by FAISS where $VECSTORE_PYTHON (or the Python that runs this) has it; without, that case is skipped.
 """
-import json, os, random, struct, subprocess, sys, unittest
+import array, glob, json, os, random, re, signal, struct, subprocess, sys, time, unittest
 
 import cli_test as base
 from cli_test import DIM, row, tree, vector, write_jsonl, write_npy
@@ -141,6 +141,13 @@ class Large(IndexCase):
         self.assertEqual(self.found(42999)[0], 42999)
         self.assertEqual(self.found(5)[0], 5)
         self.assertEqual(self.refresh()["action"], "nothing")
+        # scores: from int8 rows, or on request from the float vectors, which the table has
+        question = large_vectors([77])[0]
+        ask = ("query", "t.big", "--vector", json.dumps(question), "-k", "5", "--select", "none")
+        for more, least, most in (((), 1e-7, 0.01), (("--rescore",), 0, 1e-6)):
+            hits = self.ask(*ask, *more)["results"][0]["hits"]
+            off = max(abs(h["score"] - base.cosine(question, large_vectors([h["id"]])[0])) for h in hits)
+            self.assertTrue(least <= off <= most, (more, off))
         # deletes leave the index as it is and are hidden
         self.ask("delete", "t.big", "--ids", "42999,5")
         self.assertNotEqual(self.found(42999)[0], 42999)
@@ -190,6 +197,155 @@ class Large(IndexCase):
         self.put(range(50000, 50010))
         self.wrong("index", "refresh", "t.big", code=6, says="checksum")
         self.assertEqual(self.found(50003)[0], 50003)
+
+
+WIDE, WIDE_DIM = 30000, 64
+
+
+class Steps(IndexCase):
+    """Builds that are cut short, and builds in parts."""
+
+    def put_wide(self, first, end, create=False):
+        """Independent coordinates, made fast; one data file."""
+        floats = array.array("f", array.array("b", random.Random(first).randbytes((end - first) * WIDE_DIM)))
+        npy = self.path(f"w{first}.npy")
+        head = "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }" % (end - first, WIDE_DIM)
+        head = head.ljust(128 - 10 - 1) + "\n"
+        with open(npy, "wb") as f:
+            f.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + floats.tobytes())
+        meta = write_jsonl(self.path(f"w{first}.jsonl"), [{"id": i} for i in range(first, end)])
+        self.ask("ingest", "t.big", npy, "--metadata", meta, *(("--create",) if create else ()))
+        return [list(floats[i * WIDE_DIM:(i + 1) * WIDE_DIM]) for i in range(0, end - first, 997)]
+
+    def answers(self, questions):
+        """Ids and scores through the index."""
+        out = []
+        for q in questions:
+            answer = self.ask("query", "t.big", "--vector", json.dumps(q), "-k", "10", "--select", "none")
+            self.assertEqual(answer["coverage"]["scanned"], 0)
+            out.append([(h["id"], h["score"]) for h in answer["results"][0]["hits"]])
+        return out
+
+    def index_path(self):
+        return self.ask("index", "show", "t.big")["path"][len("file://"):]
+
+    def blobs(self, path):
+        """Bytes of the blobs but for the descriptor, which holds UUID, times and how it was built."""
+        with open(path, "rb") as f:
+            whole = f.read()
+        described = self.ask("inspect", path)["blobs"]
+        return [(b["type"], whole[b["offset"]:b["offset"] + b["length"]]) for b in described if b["type"] != "vecstore-descriptor-v1"]
+
+    WIDE_BUILD = ("--lists", "512", "--code-bytes", "16", "--second-assignment", "on", "--min-recall", "0", "--memory", "64MiB")
+
+    def stop_while_encoding(self, folder, how):
+        """Starts a build and stops it once it has encoded more than was there; exit status and error text. None: it was too fast."""
+        def size():
+            total = 0
+            for name in glob.glob(os.path.join(folder, "*.vsp")):
+                try:
+                    total += os.path.getsize(name)
+                except FileNotFoundError:
+                    pass
+            return total
+        before, latest = max(size(), 4096), time.monotonic() + 60
+        process = self.start("--threads", "1", "index", "build", "t.big", *self.WIDE_BUILD, "--resume", folder)
+        while process.poll() is None and size() <= before and time.monotonic() < latest:
+            time.sleep(0.0002)
+        if process.poll() is None:
+            process.send_signal(how)
+        _, error = process.communicate(timeout=60)
+        return (process.returncode, error) if process.returncode != 0 else None
+
+    def test_resume(self):
+        questions = self.put_wide(0, WIDE, create=True)
+        folder = self.path("resume")
+        os.mkdir(folder)
+        for attempt in range(8):
+            for name in os.listdir(folder):
+                os.unlink(os.path.join(folder, name))
+            killed = self.stop_while_encoding(folder, signal.SIGKILL)
+            stopped = killed and self.stop_while_encoding(folder, signal.SIGINT)
+            if stopped:
+                break
+        else:
+            self.fail("no build could be stopped while it encoded")
+        self.assertEqual(killed[0], -signal.SIGKILL)
+        self.assertEqual(stopped[0], 9, stopped[1])
+        self.assertIn("cancelled; nothing was changed", stopped[1])
+        self.assertIn(f"kept in {folder}, and the same command goes on with it", stopped[1])
+        self.assertEqual(self.ask("index", "list", "t.big")["indexes"], [])
+        text, bars = self.run_("index", "build", "t.big", *self.WIDE_BUILD, "--resume", folder)
+        self.assertEqual(bars, "")  # none in a pipe
+        self.assertIn("continued a stopped build", text)
+        taken = int(text.split("its model and ")[1].split(" ")[0].replace(",", ""))
+        self.assertTrue(0 < taken < WIDE, text)
+        self.assertEqual(os.listdir(folder), [])
+        self.sound([WIDE])
+        resumed, path = self.answers(questions), self.index_path()
+        report = self.ask("index", "build", "t.big", *self.WIDE_BUILD)
+        self.assertNotIn("resumed_vectors", report)
+        self.assertNotEqual(self.index_path(), path)
+        self.assertEqual(self.answers(questions), resumed)
+        self.assertEqual(self.blobs(self.index_path()), self.blobs(path))
+
+    def on_terminal(self, *args):
+        """What a terminal is sent as standard error."""
+        master, slave = os.openpty()
+        process = subprocess.Popen([base.BINARY, "--warehouse", self.warehouse, *args], cwd=self.folder, env=base.CLEAN, stdout=subprocess.DEVNULL, stderr=slave)
+        os.close(slave)
+        sent = b""
+        while True:
+            try:
+                more = os.read(master, 65536)
+            except OSError:  # how Linux says that nobody writes any more
+                more = b""
+            if not more:
+                break
+            sent += more
+        os.close(master)
+        self.assertEqual(process.wait(60), 0)
+        return sent.decode()
+
+    def test_bars(self):
+        self.put_wide(0, WIDE, create=True)
+        sent = self.on_terminal("index", "build", "t.big", *self.WIDE_BUILD)
+        stages = re.findall(r"\[(\d)/6\] (\w+)", sent)
+        once = [s for i, s in enumerate(stages) if i == 0 or stages[i - 1] != s]
+        # nothing to choose, since lists and codes are given
+        self.assertEqual(once, [("1", "reading"), ("3", "training"), ("4", "encoding"), ("5", "arranging"), ("6", "measuring")])
+        self.assertRegex(sent, r"training: lists +\[[#.]{24}\] +\d+ %  [0-9,]+/90,000 vectors")
+        self.assertTrue(sent.endswith("\r\033[K"))  # the line is left empty
+        self.assertEqual(self.on_terminal("--quiet", "index", "build", "t.big", *self.WIDE_BUILD), "")
+
+    def test_parts(self):
+        questions = self.put_wide(0, WIDE // 2, create=True) + self.put_wide(WIDE // 2, WIDE)
+        self.ask("index", "build", "t.big", "--lists", "128", "--min-recall", "0")
+        one, expected = self.index_path(), self.answers(questions)
+        model, parts = self.path("model"), [self.path("part1"), self.path("part2")]
+        self.wrong("index", "encode", "t.big", "--model", model, "--part", "1/2", "--to", parts[0], code=3, says="model")
+        self.ask("index", "train", "t.big", "--to", model, "--lists", "128")
+        self.wrong("index", "encode", "t.big", "--model", model, "--part", "3/2", "--to", parts[0], code=2, says="I/N")
+        for i, part in enumerate(parts):
+            report = self.ask("index", "encode", "t.big", "--model", model, "--part", f"{i + 1}/2", "--to", part)
+            self.assertEqual((report["vectors"], report["files"]), (WIDE // 2, 1))
+        self.wrong("index", "assemble", "t.big", parts[0], "--model", model, code=2)  # a part is missing
+        self.assertEqual(self.index_path(), one)
+        report = self.ask("index", "assemble", "t.big", *parts, "--model", model, "--min-recall", "0")
+        self.assertTrue(report["published"])
+        self.sound([WIDE])
+        self.assertNotEqual(self.index_path(), one)
+        self.assertEqual(self.answers(questions), expected)
+        self.assertEqual(self.blobs(self.index_path()), self.blobs(one))
+        # with UUID and time given, whole files are equal, however the work was cut
+        self.ask("index", "encode", "t.big", "--model", model, "--part", "1/1", "--to", self.path("all"))
+        files = []
+        for name, given in (("a", parts), ("b", parts[::-1]), ("c", [self.path("all")])):
+            self.ask("index", "assemble", "t.big", *given, "--model", model, "--min-recall", "0", "--to", self.path(name),
+                     "--uuid", "0f1e2d3c-4b5a-4697-8877-665544332211", "--created-ms", "1700000000000")
+            with open(self.path(name), "rb") as f:
+                files.append(f.read())
+        self.assertTrue(files[0] == files[1] == files[2])
 
 
 class Export(IndexCase):

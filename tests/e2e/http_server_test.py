@@ -240,7 +240,7 @@ def test_query_forms(client, world):
     for row_id in (9, "9"):
         expected_like = [i for i in world.nearest(world.rows[9]["embedding"], 6) if i != 9]
         check(f"like {row_id!r}", ids(client.ask("POST", TABLE + "/query", {"id": row_id, "k": 5})), expected_like)
-    reply = client.ask("POST", TABLE + "/query", {"vector": query, "k": 5, "exact": True, "recall_target": 0.99, "nprobe": 4, "rerank": 50,
+    reply = client.ask("POST", TABLE + "/query", {"vector": query, "k": 5, "exact": True, "rescore": True, "recall_target": 0.99, "nprobe": 4, "rerank": 50,
                                                   "timeout_ms": 5000, "column": "embedding", "explain": True})
     check("all options", (reply.code, ids(reply), "explain" in reply.json()), (200, expected, True))
     reply = client.ask("POST", TABLE + "/query", {"vector": query, "k": 2, "include_vector": True, "select": ["title"]})
@@ -348,7 +348,7 @@ def test_bad_bodies(client, world):
         ("invalid UTF-8", b'{"filter":"\xff\xfe","id":1}', 400), ("lone surrogate", b'{"filter":"\\ud800","id":1}', 400),
         ("NUL in a name", b'{"select":["a\\u0000b"],"id":1}', 400), ("unknown member", {"id": 1, "fliter": "x"}, 400),
         ("unknown column", {"id": 1, "select": ["titel"]}, 400), ("bad id type", {"id": 1.5}, 400), ("id of a row that is not there", {"id": 4242}, 404),
-        ("id of another type", {"id": "abc"}, 400), ("exact as text", {"id": 1, "exact": "yes"}, 400), ("recall above 1", {"id": 1, "recall_target": 1.5}, 400),
+        ("id of another type", {"id": "abc"}, 400), ("exact as text", {"id": 1, "exact": "yes"}, 400), ("rescore as number", {"id": 1, "rescore": 1}, 400), ("recall above 1", {"id": 1, "recall_target": 1.5}, 400),
         ("nprobe negative", {"id": 1, "nprobe": -1}, 400), ("unknown vector column", {"id": 1, "column": "title"}, None), ("byte order mark", b"\xef\xbb\xbf{}", 400),
     ]
     for name, body, code in cases:
@@ -550,6 +550,10 @@ def test_openapi(client, world):
     document = client.ask("GET", "/openapi.json").json()
     check("openapi version", document["openapi"], "3.1.0")
     schemas = document["components"]["schemas"]
+    query = document["paths"]["/v1/tables/{t}/query"]["post"]
+    parameters = {p["name"] for p in query["parameters"]}
+    check_true("rescore", "rescore" in parameters and schemas["Query"]["properties"]["rescore"]["type"] == "boolean")
+    check("members that a raw body cannot have as parameters", set(schemas["Query"]["properties"]) - parameters, {"vector", "id", "at"})
     bodies = {"createTable": {"name": "docs.second", "dimension": 4}, "query": {"id": 9}, "insertRows": {"rows": [{"id": 950, "embedding": [1] * DIM}]},
               "getRows": {"ids": [950]}, "deleteRows": {"ids": [950]}}
     operations = []

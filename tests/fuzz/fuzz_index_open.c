@@ -49,6 +49,11 @@ static void search_all(const struct vs_index *index, struct vs_index_scratch *sc
             vector[0] = 1.0F;
             struct vs_index_query query = {.segment = s, .column = c, .vector = vector, .k = 10};
             vs_ignore(vs_index_search(index, &query, scratch, hits, &count, NULL, &err));
+            const uint32_t row = 0;
+            bool present = false;
+            query.rescore = true; // stored vectors of either width
+            vs_ignore(vs_index_search(index, &query, scratch, hits, &count, NULL, &err));
+            vs_ignore(vs_index_fetch_vectors(index, s, c, &row, 1, vector, &present, &err));
             free(vector);
         }
         for (size_t f = 0; f < info->field_count && f < 8; f++) {

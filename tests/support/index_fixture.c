@@ -181,7 +181,9 @@ static void make_request(struct fixture *f,
         .files = r->files,
         .file_count = 2,
         .list_count = build->list_count,
-        .store_vectors = build->no_exact_rows ? VS_STORE_NONE : VS_STORE_F32,
+        .store_vectors = build->no_exact_rows ? VS_STORE_NONE
+                         : build->half_rows   ? VS_STORE_F16
+                                              : VS_STORE_F32,
         .second_assignment = build->second_assignment,
         .spill_dir = build->spill_dir,
         .resume_dir = build->resume_dir,

@@ -33,7 +33,7 @@ bool fixture_has_vector(const struct fixture *fixture, size_t row);
 struct fixture_build {
     size_t small_rows, thread_count;
     uint32_t list_count;
-    bool no_exact_rows;
+    bool no_exact_rows, half_rows;
     enum vs_tune_second second_assignment;
     const char *spill_dir, *resume_dir;
     const struct vs_index_model *model;

@@ -80,6 +80,7 @@ struct part_build {
     uint32_t list_count;
     enum vs_tune_second second;
     bool exact_rows;
+    bool half_rows; // with exact_rows: f16
     int64_t snapshot_id;
 };
 
@@ -118,8 +119,9 @@ static inline enum vs_status parts_build(const struct vs_env *env,
                                                  .list_count = build->list_count,
                                                  .m = 8,
                                                  .second_assignment = build->second,
-                                                 .store_vectors = build->exact_rows ? VS_STORE_F32
-                                                                                    : VS_STORE_NONE,
+                                                 .store_vectors = !build->exact_rows ? VS_STORE_NONE
+                                                                  : build->half_rows ? VS_STORE_F16
+                                                                                     : VS_STORE_F32,
                                                  .small_rows = build->small_rows,
                                                  .thread_count = 2,
                                                  .codebooks = &build->codebook};

@@ -442,8 +442,9 @@ static enum vs_status write_index(struct table_maker *maker,
                                                  .column_count = 1,
                                                  .files = refs,
                                                  .file_count = list_files(maker, refs),
-                                                 .store_vectors =
-                                                     no_exact_rows ? VS_STORE_NONE : VS_STORE_F32,
+                                                 .store_vectors = no_exact_rows      ? VS_STORE_NONE
+                                                                  : maker->half_rows ? VS_STORE_F16
+                                                                                     : VS_STORE_F32,
                                                  .small_rows = small_rows,
                                                  .thread_count = 1,
                                                  .seed = 3};

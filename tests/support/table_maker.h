@@ -37,6 +37,7 @@ struct table_maker {
     int64_t commits;        // commit number of the last commit
     int64_t snapshots[64];  // by commit number; snapshots[0]: none
     uint64_t index_rows;    // rows of the last index built
+    bool half_rows;         // stores binary16 vectors (unless no_exact_rows)
     int64_t sequence_shift; // added to the sequence numbers that an index is told
     char index_key[256];    // its object
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/check.h"
 #include "vecstore/base/cancel.h"
+#include "vecstore/base/pool.h"
 
 static void case_check(void)
 {
@@ -51,4 +52,46 @@ static void case_progress_is_limited(void)
     CHECK_INT(calls, before + 2);
 }
 
-TEST_MAIN(TEST(case_check), TEST(case_progress_is_limited))
+struct teller {
+    struct vs_progress progress;
+    pthread_t caller;
+    int elsewhere; // reports from other threads
+    uint64_t most;
+};
+
+static void told(void *ctx, const char *phase, uint64_t done, uint64_t total, const char *unit)
+{
+    struct teller *teller = ctx;
+    CHECK_TEXT(phase, "training");
+    CHECK_TEXT(unit, "vectors");
+    CHECK_INT(total, 5000);
+    teller->elsewhere += !pthread_equal(pthread_self(), teller->caller);
+    CHECK(done >= teller->most);
+    teller->most = done;
+}
+
+static enum vs_status add_five(void *ctx, size_t index, struct vs_error *err)
+{
+    struct teller *teller = ctx;
+    (void)index;
+    (void)err;
+    vs_progress_add(&teller->progress, 5);
+    return VS_OK;
+}
+
+static void case_shared_progress(void)
+{
+    struct vs_error err;
+    struct teller teller = {.caller = pthread_self()};
+    struct vs_op op = {.progress = told, .ctx = &teller};
+    vs_progress_begin(&teller.progress, &op, "training", 5000, "vectors");
+    CHECK_OK(vs_pool_run(vs_env_default(), 4, 1000, add_five, &teller, &err), err);
+    CHECK_INT(atomic_load(&teller.progress.done), 5000);
+    CHECK_INT(teller.elsewhere, 0);
+    vs_progress_begin(&teller.progress, NULL, "training", 5000, "vectors"); // nobody listens
+    vs_progress_add(&teller.progress, 7);
+    vs_progress_add(NULL, 7);
+    CHECK_INT(atomic_load(&teller.progress.done), 7);
+}
+
+TEST_MAIN(TEST(case_check), TEST(case_progress_is_limited), TEST(case_shared_progress))

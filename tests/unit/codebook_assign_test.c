@@ -32,6 +32,7 @@ static void make_codebook(struct shape shape, struct vs_codebook *out)
                                .list_count = shape.lists};
     struct vs_error err;
     size_t proj = book.proj_dim;
+    *out = (struct vs_codebook){.dim = 0};
     REQUIRE_OK(vs_codebook_init(&book, vs_env_default(), &err), err);
     for (size_t i = 0; i < proj * book.dim; i++) {
         book.projection[i] = random_f32();
@@ -60,7 +61,7 @@ static void make_codebook(struct shape shape, struct vs_codebook *out)
 
 static float *make_rows(const struct vs_codebook *book, size_t count)
 {
-    float *rows = malloc(count * book->proj_dim * sizeof *rows);
+    float *rows = calloc(count * book->proj_dim + 1, sizeof *rows);
     for (size_t i = 0; i < count * book->proj_dim; i++) {
         size_t row = i / book->proj_dim, list = row * 7919 % book->list_count;
         rows[i] = book->centroids[list * book->proj_dim + i % book->proj_dim] + 0.9f * random_f32();
@@ -233,7 +234,7 @@ static void case_odd_rows(void)
     vs_codebook_clear(&book);
     make_codebook((struct shape){5, 12, 1, 4, 200}, &book);
     vs_codebook_assign_batch(&book, rows, 0, 1.0f, NULL);
-    memcpy(rows, book.centroids + 12 * 17, 12 * sizeof *rows); // no residual
+    memcpy(rows, book.centroids + (size_t)12 * 17, 12 * sizeof *rows); // no residual
     rows[12] = NAN;
     rows[24] = INFINITY;
     rows[36] = 3e38f;

@@ -32,7 +32,7 @@ static bool begin(struct far *f, bool deletes)
     if (status == VS_OK) {
         status = table_maker_open(&f->maker, &f->test.env, store, "cosine", DIM, &err);
     }
-    for (int i = 0; i < 3 && status == VS_OK; i++) {
+    for (int64_t i = 0; i < 3 && status == VS_OK; i++) {
         status = table_maker_append(&f->maker, i * (ROWS / 3), ROWS / 3, 0, &err);
     }
     if (status == VS_OK) {

@@ -8,6 +8,7 @@
 
 #define DIM 8
 #define M 4
+#define PQ_FLOATS ((size_t)M * 16 * (DIM / M))
 #define ROWS 5000
 
 static uint64_t state = 7;
@@ -27,9 +28,9 @@ struct made {
 static struct made *make(float scale)
 {
     struct made *m = calloc(1, sizeof *m);
-    float *pq = calloc(M * 16 * (DIM / M), sizeof *pq);
+    float *pq = calloc(PQ_FLOATS, sizeof *pq);
     m->codebook = (struct vs_codebook){.dim = DIM, .proj_dim = DIM, .m = M, .sub_dim = DIM / M};
-    for (size_t i = 0; i < M * 16 * (DIM / M); i++) {
+    for (size_t i = 0; i < PQ_FLOATS; i++) {
         pq[i] = uniform() - 0.5F;
     }
     m->codebook.pq = pq;

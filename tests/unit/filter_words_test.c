@@ -57,7 +57,7 @@ static void make_values(void)
 #define EXPECT(TYPE, VALUES, TEST)                                                                 \
     do {                                                                                           \
         for (size_t i = 0; i < (count + 63) / 64 * 64; i++) {                                      \
-            const TYPE x = VALUES[at + (i < count ? i : 0)];                                       \
+            const TYPE x = (VALUES)[at + (i < count ? i : 0)];                                     \
             bool expected = i < count && (TEST);                                                   \
             if (bit(words, i) != expected) {                                                       \
                 fprintf(stderr, "    %s: %s, value %zu of %zu\n", loops->name, #VALUES, i, count); \
@@ -372,24 +372,30 @@ static void write_predicate(
     }
 }
 
+static void check_texts(struct table *t,
+                        enum column column,
+                        enum text_test test,
+                        const char *literal)
+{
+    static uint64_t words[ROWS / 64 + 1];
+    char text[128];
+    write_predicate(text, sizeof text, column == TEXT_COLUMN ? 's' : 'c', literal, test);
+    rows_of(t, text, column, words);
+    for (size_t i = 0; i < ROWS; i++) {
+        CHECK(bit(words, i) == (!t->nulls[i] && text_expected(t->texts[i], literal, test)));
+    }
+}
+
 static void texts_that_differ_late(void)
 {
     static const char *const literals[] = {
         "", "a7", "common/s", "common/start/", "common/start/of12", "common/start/of1", "zz"};
-    static uint64_t words[ROWS / 64 + 1];
     struct table t;
     make_table(&t);
     for (size_t f = 0; f < 5; f++) {
         for (size_t l = 0; l < 7; l++) {
             for (int c = TEXT_COLUMN; c <= CODED_COLUMN; c++) {
-                char text[128];
-                write_predicate(text, sizeof text, c == TEXT_COLUMN ? 's' : 'c', literals[l],
-                                (enum text_test)f);
-                rows_of(&t, text, (enum column)c, words);
-                for (size_t i = 0; i < ROWS; i++) {
-                    CHECK(bit(words, i) == (!t.nulls[i] && text_expected(t.texts[i], literals[l],
-                                                                         (enum text_test)f)));
-                }
+                check_texts(&t, (enum column)c, (enum text_test)f, literals[l]);
             }
         }
     }

@@ -13,12 +13,13 @@ static void case_query(void)
     struct vs_arena arena;
     struct vs_wire_query query;
     struct vs_error err = {0};
-    struct vs_str body = VS_STR("{ \"k\" : 7, \"vector\" : [ 0.1, -2.5e-3 ,3 ], \"filter\":\"a = "
-                                "'x\\\"y'\", \"select\":[\"t\",\"u\"],"
-                                "\"at\":{\"snapshot_id\":\"9223372036854775807\"},\"recall_"
-                                "target\":0.5,\"nprobe\":4,\"rerank\":9,\"exact\":true,"
-                                "\"min_score\":-1.5,\"include_vector\":true,\"explain\":true,"
-                                "\"timeout_ms\":250,\"column\":\"e\"}");
+    struct vs_str body =
+        VS_STR("{ \"k\" : 7, \"vector\" : [ 0.1, -2.5e-3 ,3 ], \"filter\":\"a = "
+               "'x\\\"y'\", \"select\":[\"t\",\"u\"],"
+               "\"at\":{\"snapshot_id\":\"9223372036854775807\"},\"recall_"
+               "target\":0.5,\"nprobe\":4,\"rerank\":9,\"exact\":true,\"rescore\":true,"
+               "\"min_score\":-1.5,\"include_vector\":true,\"explain\":true,"
+               "\"timeout_ms\":250,\"column\":\"e\"}");
     vs_arena_init(&arena, vs_env_default(), 0);
     REQUIRE_OK(vs_wire_query_json(&arena, body, &bounds, &query, &err), err);
     const struct vs_query_options *o = &query.options;
@@ -33,6 +34,7 @@ static void case_query(void)
     CHECK(o->recall_target == 0.5F && o->nprobe == 4 && o->rerank == 9 && o->exact &&
           o->has_min_score);
     CHECK(o->min_score == -1.5F && o->include_vector && o->explain && !o->select_none);
+    CHECK(o->rescore);
     CHECK_TEXT(o->vector_column, "e");
     CHECK_INT(query.timeout_ms, 250);
     vs_arena_clear(&arena);
@@ -122,6 +124,7 @@ static void case_refused(void)
         {"{\"id\":1,\"select\":[\"a\\u0000\"]}", VS_INVALID, "NUL"},
         {"{\"id\":1,\"filter\":7}", VS_INVALID, "filter"},
         {"{\"id\":1,\"exact\":1}", VS_INVALID, "exact"},
+        {"{\"id\":1,\"rescore\":\"no\"}", VS_INVALID, "rescore"},
     };
     struct vs_arena arena;
     struct vs_wire_query query;

@@ -17,7 +17,7 @@ foreach(test topk index_format index_remap drift)
     vecstore_test(${test}_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/${test}_test.c LINKS vs_index vs_format vs_base)
 endforeach()
 if(VECSTORE_FAISS)
-    foreach(test index_search index_build index_merge index_mutation build_spill build_parts)
+    foreach(test index_search index_build index_half index_merge index_mutation rescore build_spill build_parts)
         vecstore_test(${test}_test
             SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/${test}_test.c ${CMAKE_SOURCE_DIR}/tests/support/index_fixture.c
             LINKS vs_index vs_format vs_base)

@@ -140,28 +140,33 @@ static const struct vs_index_open_options modes[] = {
 };
 #define MODES (sizeof modes / sizeof modes[0])
 
+static void answers_in_mode(struct cold *c, size_t mode, const struct answer *expected)
+{
+    struct vs_error err;
+    struct opened o;
+    struct answer found;
+    REQUIRE_OK(open_index(c, &modes[mode], &o, &err), err);
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t q = 0; q < QUERIES; q++) {
+            CHECK_OK(ask(&o, c, q, NULL, &found, &err), err);
+            CHECK(same(&found, &expected[q]));
+        }
+        CHECK_OK(vs_index_preload(o.index, NULL, &err), err);
+        CHECK(vs_index_reads(o.index).complete);
+    }
+    close_index(&o);
+}
+
 static void lazy_answers_as_from_memory(void)
 {
     static const size_t nulls[] = {0, 9};
     for (size_t n = 0; n < 2; n++) {
         struct cold c;
-        struct vs_error err;
         static struct answer expected[QUERIES];
         REQUIRE(begin_with(&c, nulls[n], &with_lists));
         answers_of(&c, expected);
         for (size_t m = 0; m < MODES; m++) {
-            struct opened o;
-            struct answer found;
-            REQUIRE_OK(open_index(&c, &modes[m], &o, &err), err);
-            for (size_t round = 0; round < 2; round++) {
-                for (size_t q = 0; q < QUERIES; q++) {
-                    REQUIRE_OK(ask(&o, &c, q, NULL, &found, &err), err);
-                    CHECK(same(&found, &expected[q]));
-                }
-                REQUIRE_OK(vs_index_preload(o.index, NULL, &err), err);
-                CHECK(vs_index_reads(o.index).complete);
-            }
-            close_index(&o);
+            answers_in_mode(&c, m, expected);
         }
         end(&c);
     }
@@ -259,8 +264,9 @@ static void masks_and_values_work_lazily(void)
         REQUIRE_OK(vs_index_fetch_vectors(o.index, 0, 0, some, 6, vectors, present, &err), err);
         for (size_t i = 0; i < 6; i++) {
             CHECK(present[i] == fixture_has_vector(&c.fixture, some[i]));
-            CHECK(!present[i] || memcmp(vectors + i * DIM, c.fixture.vectors + some[i] * DIM,
-                                        DIM * sizeof(float)) == 0);
+            CHECK(!present[i] ||
+                  memcmp(vectors + i * DIM, c.fixture.vectors + (size_t)some[i] * DIM,
+                         DIM * sizeof(float)) == 0);
         }
         close_index(&o);
     }

@@ -146,14 +146,17 @@ static void header_is_as_documented(void)
 static void vectors_layout_is_as_documented(void)
 {
     struct vs_vectors_layout layout;
-    REQUIRE(vs_vectors_layout(513, 3, &layout));
+    REQUIRE(vs_vectors_layout(513, 3, 4, &layout));
     CHECK_INT(layout.presence,
               64 + 6208); // 513 * 12 = 6156 after the header, up to a multiple of 64
     CHECK_INT(layout.row_crcs, layout.presence + 128);
     CHECK_INT(layout.crc, layout.row_crcs + (size_t)4 * 513);
     CHECK_INT(layout.length, layout.crc + 4);
-    CHECK(!vs_vectors_layout(UINT64_MAX, 3, &layout));
-    CHECK(!vs_vectors_layout(1, 20000, &layout));
+    REQUIRE(vs_vectors_layout(513, 3, 2, &layout)); // binary16
+    CHECK_INT(layout.presence, 64 + 3136);          // 513 * 6 = 3078
+    CHECK_INT(layout.length, layout.presence + 128 + (size_t)4 * 513 + 4);
+    CHECK(!vs_vectors_layout(UINT64_MAX, 3, 4, &layout));
+    CHECK(!vs_vectors_layout(1, 20000, 2, &layout));
 }
 
 // ---- descriptor ----

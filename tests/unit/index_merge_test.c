@@ -22,7 +22,10 @@ struct world {
     struct part_index trained;
 };
 
-static bool world_open(struct world *w, bool values, bool exact_rows, enum vs_metric metric)
+// Vectors stored in the indexes.
+enum stored { NONE, HALF, EXACT };
+
+static bool world_open(struct world *w, bool values, enum stored stored, enum vs_metric metric)
 {
     struct vs_error err = {0};
     *w = (struct world){.f = {.row_count = ROWS,
@@ -38,7 +41,8 @@ static bool world_open(struct world *w, bool values, bool exact_rows, enum vs_me
     const struct part_build build = {.small_rows = SMALL,
                                      .list_count = 16,
                                      .second = VS_SECOND_OFF,
-                                     .exact_rows = exact_rows,
+                                     .exact_rows = stored != NONE,
+                                     .half_rows = stored == HALF,
                                      .snapshot_id = 1};
     CHECK_OK(parts_build(&w->test.env, &w->f, &build, ranges, 4, &w->trained_bytes, &err), err);
     CHECK_OK(part_open(&w->test.env, &w->trained_bytes, "trained", &w->trained, &err), err);
@@ -68,7 +72,7 @@ static void made_clear(struct made *m)
 static bool make(struct world *w,
                  const struct part_range *files,
                  size_t count,
-                 bool exact_rows,
+                 enum stored stored,
                  bool second,
                  struct made *out)
 {
@@ -77,7 +81,8 @@ static bool make(struct world *w,
                                      .small_rows = SMALL,
                                      .list_count = 16,
                                      .second = second ? VS_SECOND_ON : VS_SECOND_OFF,
-                                     .exact_rows = exact_rows,
+                                     .exact_rows = stored != NONE,
+                                     .half_rows = stored == HALF,
                                      .snapshot_id = 7};
     *out = (struct made){0};
     CHECK_OK(parts_build(&w->test.env, &w->f, &build, files, count, &out->sink, &err), err);
@@ -151,17 +156,17 @@ static void verifies(const struct world *w, const struct made *m)
 }
 
 static void join_equals_one_pass_for(bool values,
-                                     bool exact_rows,
+                                     enum stored stored,
                                      bool second,
                                      enum vs_metric metric)
 {
     struct world w;
     struct made a, b, one, merged;
     struct vs_error err = {0};
-    REQUIRE(world_open(&w, values, exact_rows, metric));
-    REQUIRE(make(&w, ranges, 2, exact_rows, second, &a));
-    REQUIRE(make(&w, ranges + 2, 2, exact_rows, second, &b));
-    REQUIRE(make(&w, ranges, 4, exact_rows, second, &one));
+    REQUIRE(world_open(&w, values, stored, metric));
+    REQUIRE(make(&w, ranges, 2, stored, second, &a));
+    REQUIRE(make(&w, ranges + 2, 2, stored, second, &b));
+    REQUIRE(make(&w, ranges, 4, stored, second, &one));
     const struct vs_merge_source sources[] = {{a.part.file, a.part.index},
                                               {b.part.file, b.part.index}};
     const struct vs_merge_part parts[] = {{0, 0, NULL}, {1, 0, NULL}};
@@ -172,6 +177,13 @@ static void join_equals_one_pass_for(bool values,
     same_blob(&one, &merged, VS_BLOB_ROWS, FIELD);
     same_blob(&one, &merged, VS_BLOB_SUMMARY, FIELD);
     same_blob(&one, &merged, VS_BLOB_VECTORS, FIELD);
+    same_blob(&one, &merged, VS_BLOB_VECTORS16, FIELD);
+    CHECK((part_blob(&merged.part, &merged.sink, VS_BLOB_VECTORS, 0, FIELD).len > 0) ==
+          (stored == EXACT));
+    CHECK((part_blob(&merged.part, &merged.sink, VS_BLOB_VECTORS16, 0, FIELD).len > 0) ==
+          (stored == HALF));
+    CHECK(vs_index_info(merged.part.index)->columns[0].has_half_rows == (stored == HALF));
+    CHECK(vs_index_info(merged.part.index)->columns[0].has_exact_rows == (stored == EXACT));
     same_blob(&one, &merged, VS_BLOB_ATTRS, -1);
     same_blob(&one, &merged, VS_BLOB_IDS, -1);
     if (values) {
@@ -192,14 +204,16 @@ static void join_equals_one_pass_for(bool values,
 
 static void join_equals_one_pass(void)
 {
-    join_equals_one_pass_for(true, true, false, VS_METRIC_COSINE);
-    join_equals_one_pass_for(false, false, false, VS_METRIC_L2);
+    join_equals_one_pass_for(true, EXACT, false, VS_METRIC_COSINE);
+    join_equals_one_pass_for(false, NONE, false, VS_METRIC_L2);
+    join_equals_one_pass_for(true, HALF, false, VS_METRIC_L2);
 }
 
 static void join_of_second_assignments_equals_one_pass(void)
 {
-    join_equals_one_pass_for(true, false, true, VS_METRIC_COSINE);
-    join_equals_one_pass_for(true, true, true, VS_METRIC_IP);
+    join_equals_one_pass_for(true, NONE, true, VS_METRIC_COSINE);
+    join_equals_one_pass_for(true, EXACT, true, VS_METRIC_IP);
+    join_equals_one_pass_for(false, HALF, true, VS_METRIC_IP);
 }
 
 // Rows of files that are left out are as if they had never been there.
@@ -210,10 +224,10 @@ static void dropped_files_leave_no_trace(bool second)
     struct vs_error err = {0};
     const struct part_range kept[] = {ranges[0], ranges[2], ranges[3]};
     const bool keep_first[] = {true, false};
-    REQUIRE(world_open(&w, true, true, VS_METRIC_COSINE));
-    REQUIRE(make(&w, ranges, 2, true, second, &a));
-    REQUIRE(make(&w, ranges + 2, 2, true, second, &b));
-    REQUIRE(make(&w, kept, 3, true, second, &one));
+    REQUIRE(world_open(&w, true, EXACT, VS_METRIC_COSINE));
+    REQUIRE(make(&w, ranges, 2, EXACT, second, &a));
+    REQUIRE(make(&w, ranges + 2, 2, EXACT, second, &b));
+    REQUIRE(make(&w, kept, 3, EXACT, second, &one));
     const struct vs_merge_source sources[] = {{a.part.file, a.part.index},
                                               {b.part.file, b.part.index}};
     const struct vs_merge_part parts[] = {{0, 0, keep_first}, {1, 0, NULL}};
@@ -244,9 +258,9 @@ static void segments_are_carried_byte_for_byte(void)
     struct world w;
     struct made a, b, merged;
     struct vs_error err = {0};
-    REQUIRE(world_open(&w, true, false, VS_METRIC_COSINE));
-    REQUIRE(make(&w, ranges, 3, false, false, &a));
-    REQUIRE(make(&w, ranges + 3, 1, false, false, &b));
+    REQUIRE(world_open(&w, true, NONE, VS_METRIC_COSINE));
+    REQUIRE(make(&w, ranges, 3, NONE, false, &a));
+    REQUIRE(make(&w, ranges + 3, 1, NONE, false, &b));
     const struct vs_merge_source sources[] = {{a.part.file, a.part.index},
                                               {b.part.file, b.part.index}};
     const struct vs_merge_part parts[] = {{0, 0, NULL}, {1, 0, NULL}};
@@ -331,20 +345,21 @@ static void flat_segments_join(void)
 }
 
 // A damaged source is named, and every failed allocation and write leaves nothing behind.
-static void failures_are_reported(void)
+static void failures_are_reported_with(enum stored stored)
 {
     struct world w;
     struct made a, b, merged = {0};
     struct vs_error err = {0};
-    REQUIRE(world_open(&w, true, true, VS_METRIC_COSINE));
-    REQUIRE(make(&w, ranges, 2, true, true, &a));
-    REQUIRE(make(&w, ranges + 2, 2, true, true, &b));
+    REQUIRE(world_open(&w, true, stored, VS_METRIC_COSINE));
+    REQUIRE(make(&w, ranges, 2, stored, true, &a));
+    REQUIRE(make(&w, ranges + 2, 2, stored, true, &b));
     const struct vs_merge_source sources[] = {{a.part.file, a.part.index},
                                               {b.part.file, b.part.index}};
     const struct vs_merge_part parts[] = {{0, 0, NULL}, {1, 0, NULL}};
     const struct vs_merge_segment joined = {2, parts};
     const struct vs_merge_segment carried[] = {{1, &parts[0]}, {1, &parts[1]}};
-    static const char *const types[] = {VS_BLOB_HOT, VS_BLOB_LISTS, VS_BLOB_ROWS, VS_BLOB_VECTORS};
+    const char *const types[] = {VS_BLOB_HOT, VS_BLOB_LISTS, VS_BLOB_ROWS,
+                                 vs_vectors_blob(stored == HALF)};
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         const struct vs_blob_entry *blob =
             vs_descriptor_blob(&b.part.index->descriptor, types[t], 0, FIELD);
@@ -377,9 +392,63 @@ static void failures_are_reported(void)
     world_close(&w);
 }
 
+// A refresh adds a flat segment (f32) to lists with half vectors, and lists without any.
+static void flat_segments_stand_beside_half_ones(void)
+{
+    struct world w;
+    struct made half, flat = {0}, none, merged;
+    struct vs_error err = {0};
+    REQUIRE(world_open(&w, true, HALF, VS_METRIC_L2));
+    REQUIRE(make(&w, ranges, 2, HALF, false, &half));
+    REQUIRE(make(&w, ranges + 2, 1, NONE, false, &none));
+    const struct part_build build = {
+        .small_rows = 10000, .exact_rows = true, .half_rows = true, .snapshot_id = 7};
+    REQUIRE_OK(parts_build(&w.test.env, &w.f, &build, ranges + 3, 1, &flat.sink, &err), err);
+    REQUIRE_OK(part_open(&w.test.env, &flat.sink, "flat", &flat.part, &err), err);
+    const struct vs_merge_source sources[] = {{half.part.file, half.part.index},
+                                              {flat.part.file, flat.part.index},
+                                              {none.part.file, none.part.index}};
+    const struct vs_merge_part parts[] = {{0, 0, NULL}, {1, 0, NULL}, {2, 0, NULL}};
+    const struct vs_merge_segment apart[] = {{1, &parts[0]}, {1, &parts[1]}};
+    REQUIRE_OK(merge_parts(&w.test.env, sources, 2, apart, 2, &merged, &err), err);
+    CHECK(vs_index_info(merged.part.index)->columns[0].has_half_rows);
+    CHECK(!vs_index_info(merged.part.index)->columns[0].has_exact_rows);
+    CHECK(merged.part.index->segments[0].parts[0].half);
+    CHECK(!merged.part.index->segments[1].parts[0].half);
+    for (size_t s = 0; s < 2; s++) {
+        const struct made *from = s == 0 ? &half : &flat;
+        uint32_t row = 0;
+        float a[32], b[32];
+        REQUIRE_OK(vs_index_read_vectors(merged.part.index, s, 0, &row, 1, a, &err), err);
+        REQUIRE_OK(vs_index_read_vectors(from->part.index, 0, 0, &row, 1, b, &err), err);
+        CHECK(a[0] != 0.0F && memcmp(a, b, sizeof a) == 0);
+    }
+    verifies(&w, &merged);
+    made_clear(&merged);
+    const struct vs_merge_part mixed[] = {parts[0], parts[2]};
+    const struct vs_merge_segment together = {2, mixed};
+    REQUIRE_OK(merge_parts(&w.test.env, sources, 3, &together, 1, &merged, &err), err);
+    CHECK(!vs_index_info(merged.part.index)->columns[0].has_half_rows &&
+          !vs_index_info(merged.part.index)->columns[0].has_exact_rows);
+    CHECK(part_blob(&merged.part, &merged.sink, VS_BLOB_VECTORS16, 0, FIELD).len == 0);
+    verifies(&w, &merged);
+    made_clear(&merged);
+    made_clear(&half);
+    made_clear(&flat);
+    made_clear(&none);
+    world_close(&w);
+}
+
+static void failures_are_reported(void)
+{
+    failures_are_reported_with(EXACT);
+    failures_are_reported_with(HALF);
+}
+
 TEST_MAIN(TEST(join_equals_one_pass),
           TEST(join_of_second_assignments_equals_one_pass),
           TEST(dropped_files),
           TEST(segments_are_carried_byte_for_byte),
           TEST(flat_segments_join),
+          TEST(flat_segments_stand_beside_half_ones),
           TEST(failures_are_reported))

@@ -27,6 +27,7 @@ struct answers {
 
 struct world {
     struct test_env test;
+    bool half; // stored vectors are binary16, and searches score by them
     struct fixture f;
     struct test_sink base; // two segments: with lists, flat
     struct part_index opened;
@@ -51,6 +52,44 @@ static long mutations(void)
 
 // ---- asking everything of an index ----
 
+static void rows_exist(const struct vs_index_hit *hits, size_t count, size_t row_count)
+{
+    for (size_t i = 0; i < count; i++) {
+        CHECK(hits[i].row < row_count);
+    }
+}
+
+// The stored values of a segment but its vectors, and the rows of an id.
+static enum vs_status ask_values(const struct vs_index *index,
+                                 size_t s,
+                                 struct answers *out,
+                                 struct vs_error *err)
+{
+    const struct vs_index_info *info = vs_index_info(index);
+    enum vs_status status = VS_OK;
+    for (size_t f = 0; f < info->field_count && status == VS_OK; f++) {
+        struct vs_column column = {0};
+        if (info->fields[f].id == 2) {
+            continue; // vectors
+        }
+        status = vs_index_load_column(index, s, info->fields[f].id, &column, err);
+        if (status == VS_OK) {
+            CHECK_INT(column.row_count, info->segments[s].row_count);
+            out->digest = vs_crc32c(out->digest, column.values.data, column.values.len);
+        }
+        vs_column_clear(&column);
+    }
+    VS_TRY(status);
+    const struct vs_value id = {.kind = VS_KIND_LONG, .as.integer = 7919};
+    const uint32_t *rows = NULL;
+    size_t count = 0;
+    VS_TRY(vs_index_find_id(index, s, &id, &rows, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        CHECK(rows[i] < info->segments[s].row_count);
+    }
+    return VS_OK;
+}
+
 // VS_OK: out holds the answers. Whatever is answered must exist.
 static enum vs_status ask(const struct world *w,
                           const struct vs_index *index,
@@ -72,37 +111,17 @@ static enum vs_status ask(const struct world *w,
                                                  .vector = w->f.queries + q * w->f.dim,
                                                  .k = K,
                                                  .nprobe = 8,
-                                                 .rerank = 64};
+                                                 .rerank = 64,
+                                                 .rescore = w->half};
             status = vs_index_search(index, &query, scratch, out->hits[s][q], &out->count[s][q],
                                      &stats, err);
-            for (size_t i = 0; status == VS_OK && i < out->count[s][q]; i++) {
-                CHECK(out->hits[s][q][i].row < info->segments[s].row_count);
-            }
+            rows_exist(out->hits[s][q], status == VS_OK ? out->count[s][q] : 0,
+                       info->segments[s].row_count);
         }
     }
     vs_index_scratch_free(scratch);
     for (size_t s = 0; s < 2 && status == VS_OK; s++) {
-        for (size_t f = 0; f < info->field_count && status == VS_OK; f++) {
-            struct vs_column column = {0};
-            if (info->fields[f].id == 2) {
-                continue; // vectors
-            }
-            status = vs_index_load_column(index, s, info->fields[f].id, &column, err);
-            if (status == VS_OK) {
-                CHECK_INT(column.row_count, info->segments[s].row_count);
-                out->digest = vs_crc32c(out->digest, column.values.data, column.values.len);
-            }
-            vs_column_clear(&column);
-        }
-        struct vs_value id = {.kind = VS_KIND_LONG, .as.integer = 7919};
-        const uint32_t *rows = NULL;
-        size_t count = 0;
-        if (status == VS_OK) {
-            status = vs_index_find_id(index, s, &id, &rows, &count, err);
-        }
-        for (size_t i = 0; status == VS_OK && i < count; i++) {
-            CHECK(rows[i] < info->segments[s].row_count);
-        }
+        status = ask_values(index, s, out, err);
     }
     return status;
 }
@@ -144,13 +163,14 @@ static bool same(const struct answers *a, const struct answers *b)
 
 // ---- the sound file ----
 
-static bool world_open(struct world *w)
+static bool world_open(struct world *w, bool half)
 {
     static const struct part_range ranges[] = {{"a", 0, 150}, {"b", 150, 180}, {"c", 330, 90}};
     struct vs_error err = {0};
     struct test_sink lists, flat;
     struct part_index a, b;
-    *w = (struct world){.f = {.row_count = ROWS,
+    *w = (struct world){.half = half,
+                        .f = {.row_count = ROWS,
                               .dim = 12,
                               .cluster_count = 8,
                               .metric = VS_METRIC_COSINE,
@@ -164,6 +184,7 @@ static bool world_open(struct world *w)
                                .list_count = 12,
                                .second = VS_SECOND_ON,
                                .exact_rows = true,
+                               .half_rows = half,
                                .snapshot_id = 7};
     CHECK_OK(parts_build(&w->test.env, &w->f, &build, ranges, 2, &lists, &err), err);
     CHECK_OK(part_open(&w->test.env, &lists, "lists", &a, &err), err);
@@ -213,7 +234,7 @@ static void cut_files_are_refused(void)
     struct world w;
     struct vs_error err;
     struct answers found;
-    REQUIRE(world_open(&w));
+    REQUIRE(world_open(&w, false));
     size_t size = w.base.bytes.len;
     for (long i = 0; i < mutations() / 5; i++) {
         size_t n = (size_t)draw(i % 2 == 0 ? size : 700), cut = i % 2 == 0 ? n : size - 1 - n;
@@ -226,13 +247,13 @@ static void cut_files_are_refused(void)
     world_close(&w);
 }
 
-static void turned_bits_change_no_answer(void)
+static void turn_bits(bool half)
 {
     struct world w;
     struct vs_error err;
     struct answers found;
     size_t refused = 0, same_answers = 0;
-    REQUIRE(world_open(&w));
+    REQUIRE(world_open(&w, half));
     uint8_t *bytes = malloc(w.base.bytes.len);
     for (long i = 0; i < mutations(); i++) {
         memcpy(bytes, w.base.bytes.data, w.base.bytes.len);
@@ -253,6 +274,12 @@ static void turned_bits_change_no_answer(void)
     world_close(&w);
 }
 
+static void turned_bits_change_no_answer(void)
+{
+    turn_bits(false);
+    turn_bits(true);
+}
+
 // ---- every checksum made right again ----
 
 static void seal_header(uint8_t *blob)
@@ -269,12 +296,13 @@ static void seal_body(uint8_t *blob, size_t n)
     }
 }
 
-static void seal_vectors(uint8_t *blob, uint64_t rows, uint32_t dim)
+static void seal_vectors(uint8_t *blob, uint64_t rows, uint32_t dim, uint32_t width)
 {
     struct vs_vectors_layout at;
-    vs_vectors_layout(rows, dim, &at);
+    size_t bytes = (size_t)dim * width;
+    vs_vectors_layout(rows, dim, width, &at);
     for (uint64_t r = 0; r < rows; r++) {
-        vs_store_u32le(blob + at.row_crcs + 4 * r, vs_crc32c(0, blob + 64 + r * dim * 4, dim * 4));
+        vs_store_u32le(blob + at.row_crcs + 4 * r, vs_crc32c(0, blob + 64 + r * bytes, bytes));
     }
     vs_store_u32le(blob + at.crc, vs_crc32c(0, blob + at.presence, (size_t)(at.crc - at.presence)));
     seal_header(blob);
@@ -357,8 +385,10 @@ static void seal(const struct world *w, const struct blobs *all)
             for (size_t p = 0; p < parts->attr_count; p++) {
                 seal_body(bytes + parts->attrs[p].offset, (size_t)parts->attrs[p].length);
             }
-        } else if (vs_str_equal_c(entry->type, VS_BLOB_VECTORS)) {
-            seal_vectors(bytes, d->info.segments[entry->segment].row_count, d->info.columns[0].dim);
+        } else if (vs_str_equal_c(entry->type, VS_BLOB_VECTORS) ||
+                   vs_str_equal_c(entry->type, VS_BLOB_VECTORS16)) {
+            seal_vectors(bytes, d->info.segments[entry->segment].row_count, d->info.columns[0].dim,
+                         vs_vectors_width(vs_str_equal_c(entry->type, VS_BLOB_VECTORS16)));
         } else if (vs_str_equal_c(entry->type, VS_BLOB_PAYLOAD)) {
             seal_payload(bytes, n);
         } else if (vs_str_equal_c(entry->type, VS_BLOB_CANARY)) {
@@ -398,7 +428,7 @@ static void change(uint8_t *bytes, size_t n)
 {
     static const uint32_t odd[] = {0,          1,          2,          63,         64,        255,
                                    0x7fffffff, 0x80000000, 0xffffffff, 0x7f800000, 0x7fc00000};
-    for (uint64_t times = 1 + draw(4); times > 0; times--) {
+    for (uint64_t times = bytes != NULL && n > 0 ? 1 + draw(4) : 0; times > 0; times--) {
         size_t at = (size_t)(draw(3) == 0 ? draw(n < 64 ? n : 64) : draw(n));
         if (draw(3) == 0 && n >= 4) {
             at = at / 4 * 4 <= n - 4 ? at / 4 * 4 : n - 4;
@@ -409,13 +439,13 @@ static void change(uint8_t *bytes, size_t n)
     }
 }
 
-static void hostile_blobs_do_no_harm(void)
+static void change_blobs(bool half)
 {
     struct world w;
     struct vs_error err;
     struct answers found;
     size_t refused = 0, answered = 0;
-    REQUIRE(world_open(&w));
+    REQUIRE(world_open(&w, half));
     const struct vs_descriptor *d = &w.opened.index->descriptor;
     struct blobs all = {.count = d->blob_count, .entries = d->blobs};
     REQUIRE(all.count <= BLOBS_MAX);
@@ -463,6 +493,12 @@ static void hostile_blobs_do_no_harm(void)
     world_close(&w);
 }
 
+static void hostile_blobs_do_no_harm(void)
+{
+    change_blobs(false);
+    change_blobs(true);
+}
+
 // The descriptor's text, changed and sealed.
 static void hostile_descriptors_do_no_harm(void)
 {
@@ -471,7 +507,7 @@ static void hostile_descriptors_do_no_harm(void)
     struct answers found;
     struct vs_buf text;
     size_t refused = 0, answered = 0;
-    REQUIRE(world_open(&w));
+    REQUIRE(world_open(&w, true));
     const struct vs_descriptor *d = &w.opened.index->descriptor;
     vs_buf_init(&text, &w.test.env, 1 << 22);
     for (long i = 0; i < mutations(); i++) {

@@ -134,6 +134,26 @@ static void lists_agree_with_exact(void)
 }
 
 // Many queries at once give what each gives alone, whatever the number of queries and the settings.
+static void check_batch(struct opened *o, struct vs_index_query query, size_t count)
+{
+    static struct vs_index_hit together[20 * K_MAX], alone[K_MAX];
+    struct vs_error err;
+    size_t counts[20] = {0}, one = 0;
+    query.vector = o->fixture.queries;
+    REQUIRE_OK(
+        vs_index_search_batch(o->index, &query, count, o->scratch, together, counts, NULL, &err),
+        err);
+    for (size_t q = 0; q < count; q++) {
+        query.vector = o->fixture.queries + q * DIM;
+        REQUIRE_OK(search(o, &query, alone, &one, NULL, &err), err);
+        CHECK_INT(counts[q], one);
+        for (size_t h = 0; h < one; h++) {
+            CHECK_INT(together[q * query.k + h].row, alone[h].row);
+            CHECK(memcmp(&together[q * query.k + h].score, &alone[h].score, 4) == 0);
+        }
+    }
+}
+
 static void batches_agree_with_single_queries(void)
 {
     static const struct vs_index_query settings[] = {
@@ -143,29 +163,14 @@ static void batches_agree_with_single_queries(void)
         {.k = 10, .nprobe = 1, .rerank = 10, .rescore = true},
         {.k = K_MAX, .nprobe = 1, .rerank = 10}, // more than the lists hold
     };
-    static struct vs_index_hit together[20 * K_MAX], alone[K_MAX];
     struct test_env test;
     struct vs_error err;
     struct opened o = {0};
     test_env_init(&test);
     REQUIRE(open_fixture(&o, &test.env, VS_METRIC_COSINE, &with_lists, &err));
     for (size_t s = 0; s < sizeof settings / sizeof settings[0]; s++) {
-        for (size_t count = 1; count <= 20; count += 19) {
-            size_t counts[20] = {0}, one = 0;
-            struct vs_index_query query = settings[s];
-            REQUIRE_OK(vs_index_search_batch(o.index, &query, o.fixture.queries, count, o.scratch,
-                                             together, counts, NULL, &err),
-                       err);
-            for (size_t q = 0; q < count; q++) {
-                query.vector = o.fixture.queries + q * DIM;
-                REQUIRE_OK(search(&o, &query, alone, &one, NULL, &err), err);
-                CHECK_INT(counts[q], one);
-                for (size_t h = 0; h < one; h++) {
-                    CHECK_INT(together[q * query.k + h].row, alone[h].row);
-                    CHECK(memcmp(&together[q * query.k + h].score, &alone[h].score, 4) == 0);
-                }
-            }
-        }
+        check_batch(&o, settings[s], 1);
+        check_batch(&o, settings[s], 20);
     }
     close_fixture(&o);
     CHECK_INT(test.live, 0);
@@ -389,7 +394,7 @@ static enum vs_status ask(const struct vs_env *env,
         status = vs_index_scratch_new(env, &scratch, err);
     }
     for (size_t q = 0; q < 3 && status == VS_OK; q++) {
-        struct vs_index_query query = {.vector = queries + q * DIM, .k = 8};
+        struct vs_index_query query = {.vector = queries + q * DIM, .k = 8, .rescore = q == 2};
         status =
             vs_index_search(index, &query, scratch, answer->hits[q], &answer->counts[q], NULL, err);
     }

@@ -245,7 +245,7 @@ static void fill_tiles(const int8_t *rows, size_t dim, int8_t *tiles)
     for (size_t r = 0; r < TILE_ROWS; r++) {
         for (size_t j = 0; j < 4 * quads; j++) {
             tiles[((r / 16 * quads + j / 4) * 16 + r % 16) * 4 + j % 4] =
-                j < dim ? rows[r * dim + j] : 0;
+                (int8_t)(j < dim ? rows[r * dim + j] : 0);
         }
     }
 }

@@ -68,11 +68,11 @@ static void order_does_not_matter(void)
 }
 
 static const struct vs_recall_point points[] = {
-    {1, 10, 20, 0.90F, 0.010F, 0.0F},   {1, 20, 20, 0.95F, 0.020F, 0.0F},
-    {10, 20, 50, 0.90F, 0.020F, 0.1F},  {10, 40, 60, 0.94F, 0.040F, 0.2F},
-    {10, 50, 5000, 0.955F, 0.05F, 0.F}, {10, 80, 100, 0.96F, 0.080F, 0.4F},
-    {10, 400, 100, 0.98F, 0.400F, 0.F}, {100, 80, 300, 0.90F, 0.080F, 0.4F},
-    {100, 160, 400, 0.97F, 0.16F, 0.5F}};
+    {1, 10, 20, 0.90F, 0.010F, 0.0F, false},   {1, 20, 20, 0.95F, 0.020F, 0.0F, false},
+    {10, 20, 50, 0.90F, 0.020F, 0.1F, false},  {10, 40, 60, 0.94F, 0.040F, 0.2F, false},
+    {10, 50, 5000, 0.955F, 0.05F, 0.F, false}, {10, 80, 100, 0.96F, 0.080F, 0.4F, false},
+    {10, 400, 100, 0.98F, 0.400F, 0.F, false}, {100, 80, 300, 0.90F, 0.080F, 0.4F, false},
+    {100, 160, 400, 0.97F, 0.16F, 0.5F, false}};
 
 static const struct vs_index_column column = {.dim = 384,
                                               .list_count = 1000,
@@ -121,7 +121,7 @@ static void other_k_lie_between(void)
 static void cost_grows_with_work(void)
 {
     const struct vs_recall_shape shape = {ENTRIES, 20000, 96, 192, 384};
-    struct vs_recall_point point = {10, 100, 100, 0.9F, 0.02F, 0.0F};
+    struct vs_recall_point point = {10, 100, 100, 0.9F, 0.02F, 0.0F, false};
     float cost = vs_recall_cost(&point, &shape);
     struct vs_recall_point more = point;
     more.rerank = 200;
@@ -132,13 +132,50 @@ static void cost_grows_with_work(void)
     more = point;
     more.nprobe = 200;
     CHECK(vs_recall_cost(&more, &shape) > cost);
+    more = point;
+    more.rescore = true;
+    float at_10 = vs_recall_cost(&more, &shape) - cost;
+    CHECK(at_10 > 0.0F);
+    more.k = 100;
+    CHECK(vs_recall_cost(&more, &shape) - cost > 5.0F * at_10);
     struct vs_recall_shape longer = shape;
     longer.m = 192;
     CHECK(vs_recall_cost(&point, &longer) > cost);
+}
+
+// As good as the int8 settings of 0.98, for less; and some that are dear for what they find.
+static void re_scoring_is_one_more_setting(void)
+{
+    static const struct vs_recall_point both[] = {
+        {10, 20, 50, 0.900F, 0.020F, 0.0F, false},   {10, 20, 50, 0.905F, 0.020F, 0.0F, true},
+        {10, 80, 100, 0.960F, 0.080F, 0.0F, false},  {10, 90, 100, 0.980F, 0.090F, 0.0F, true},
+        {10, 400, 400, 0.980F, 0.400F, 0.0F, false}, {100, 90, 300, 0.980F, 0.090F, 0.0F, false}};
+    struct vs_index_column stored = column;
+    stored.recall = both;
+    stored.recall_count = sizeof both / sizeof both[0];
+    stored.has_exact_rows = true;
+    struct vs_recall_point point = vs_recall_choose(&stored, ENTRIES, 10, 0.98F);
+    CHECK(point.rescore && point.nprobe == 90);
+    point = vs_recall_choose(&stored, ENTRIES, 10, 0.90F); // re-scoring alone costs more
+    CHECK(!point.rescore && point.nprobe == 20);
+    // Points of a kind are mixed, never one with the other.
+    point = vs_recall_choose(&stored, ENTRIES, 10, 0.97F);
+    CHECK(point.rescore && point.nprobe > 60 && point.nprobe < 90);
+    point = vs_recall_choose(&stored, ENTRIES, 30, 0.98F); // between k with it and k without
+    CHECK(point.rescore && point.k == 30);
+    // An index that lost its vectors.
+    stored.has_exact_rows = false;
+    point = vs_recall_choose(&stored, ENTRIES, 10, 0.98F);
+    CHECK(!point.rescore && point.nprobe == 400);
+    stored.recall_count = 1;
+    stored.recall = both + 1;
+    point = vs_recall_choose(&stored, ENTRIES, 10, 0.95F);
+    CHECK(!point.rescore && point.nprobe == 126 && point.rerank == 100);
 }
 
 TEST_MAIN(TEST(lists_follow_the_rule),
           TEST(order_does_not_matter),
           TEST(cheapest_setting_is_chosen),
           TEST(other_k_lie_between),
-          TEST(cost_grows_with_work))
+          TEST(cost_grows_with_work),
+          TEST(re_scoring_is_one_more_setting))

@@ -83,8 +83,8 @@ static double plain_kmeans(const struct vs_train_points *points, size_t k, int r
             }
         }
         for (size_t i = 0; i < k * dim; i++) {
-            centroids[i] =
-                sizes[i / dim] > 0 ? (float)(sums[i] / (double)sizes[i / dim]) : centroids[i];
+            size_t size = sizes[i / dim];
+            centroids[i] = size > 0 ? (float)(sums[i] / (double)size) : centroids[i];
         }
     }
     double result = objective(points, centroids, k);
@@ -193,7 +193,7 @@ static void case_balance(void)
     free_lists(&c);
     // Equal points cannot be split; the next largest is.
     c = make_lists(400, 300, 7);
-    for (size_t i = 0; i < 300 * 6; i++) {
+    for (size_t i = 0; i < 1800; i++) {
         c.points.rows[i] = 1.5f;
     }
     REQUIRE_OK(vs_train_update(vs_env_default(), 1, &c.points, c.label, &c.lists, &err), err);

@@ -44,3 +44,29 @@ void vs_op_progress(
     last = (struct last_report){op, phase, now_ns};
     op->progress(op->ctx, phase, done, total, unit);
 }
+
+void vs_progress_begin(struct vs_progress *progress,
+                       const struct vs_op *op,
+                       const char *phase,
+                       uint64_t total,
+                       const char *unit)
+{
+    progress->op = op;
+    progress->phase = phase;
+    progress->unit = unit;
+    progress->total = total;
+    atomic_init(&progress->done, 0);
+    progress->owner = pthread_self();
+    vs_op_progress(op, phase, 0, total, unit);
+}
+
+void vs_progress_add(struct vs_progress *progress, uint64_t count)
+{
+    if (progress == NULL) {
+        return;
+    }
+    uint64_t done = atomic_fetch_add_explicit(&progress->done, count, memory_order_relaxed) + count;
+    if (pthread_equal(progress->owner, pthread_self())) {
+        vs_op_progress(progress->op, progress->phase, done, progress->total, progress->unit);
+    }
+}

@@ -8,6 +8,7 @@
 
 #include "vecstore/base/env.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct vs_op {
@@ -23,5 +24,21 @@ struct vs_op {
 enum vs_status vs_op_check(const struct vs_env *env, const struct vs_op *op, struct vs_error *err);
 void vs_op_progress(
     const struct vs_op *op, const char *phase, uint64_t done, uint64_t total, const char *unit);
+
+// Progress of work that several threads share: any of them adds, the one that began reports.
+struct vs_progress {
+    const struct vs_op *op;
+    const char *phase, *unit;
+    uint64_t total;
+    atomic_uint_least64_t done;
+    pthread_t owner;
+};
+
+void vs_progress_begin(struct vs_progress *progress,
+                       const struct vs_op *op,
+                       const char *phase,
+                       uint64_t total,
+                       const char *unit);
+void vs_progress_add(struct vs_progress *progress, uint64_t count); // NULL: nothing to tell
 
 #endif

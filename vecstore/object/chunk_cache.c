@@ -49,14 +49,13 @@ static enum vs_status open_folder(const char *dir, int *fd_out, struct vs_error 
         return vs_fail_errno(err, errno, "cache directory %s", dir);
     }
     enum vs_status status = VS_OK;
-    if (fstat(fd, &facts) != 0) {
-        status = vs_fail_errno(err, errno, "cache directory %s", dir);
-    } else if (facts.st_uid != geteuid() || (facts.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    bool known = fstat(fd, &facts) == 0;
+    if (known && (facts.st_uid != geteuid() || (facts.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
         status = vs_fail(err, VS_DENIED,
                          "cache directory %s belongs to another user, or others may write to it: "
                          "what it holds cannot be trusted; name one of your own (mode 0700)",
                          dir);
-    } else if (mkdirat(fd, VS_CHUNK_FOLDER, 0700) != 0 && errno != EEXIST) {
+    } else if (!known || (mkdirat(fd, VS_CHUNK_FOLDER, 0700) != 0 && errno != EEXIST)) {
         status = vs_fail_errno(err, errno, "cache directory %s", dir);
     } else {
         *fd_out = openat(fd, VS_CHUNK_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -232,13 +231,14 @@ static enum vs_status fetch_gaps(struct chunk_file *file,
     VS_TRY(vs_file_read_many(file->inner, ranges, count, err));
     for (size_t g = 0; g < gap_count; g++) {
         const struct gap *gap = &gaps[g];
+        if (gap->whole == NULL) {
+            continue;
+        }
         struct vs_chunk_id id = chunk_id(file, gap->chunk);
         for (size_t i = gap->first; gap->owned && i < gap->first + gap->count; i++) {
             memcpy(pieces[i].dst, gap->whole + pieces[i].at, pieces[i].len);
         }
-        if (gap->whole != NULL) {
-            vs_chunk_store(file->cache, &id, gap->whole);
-        }
+        vs_chunk_store(file->cache, &id, gap->whole);
     }
     return VS_OK;
 }

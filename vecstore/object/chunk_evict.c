@@ -60,7 +60,12 @@ static void list_folder(struct vs_chunk_cache *cache, unsigned folder, struct li
         }
         return;
     }
-    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+    for (;;) {
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): safe, each stream belongs to one thread
+        const struct dirent *entry = readdir(dir);
+        if (entry == NULL) {
+            break;
+        }
         struct stat facts;
         size_t len = strlen(entry->d_name);
         if (entry->d_name[0] == '.' || len >= NAME_MAX_LEN ||

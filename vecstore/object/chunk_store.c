@@ -255,6 +255,7 @@ void vs_chunk_store(struct vs_chunk_cache *cache,
     add(&cache->failed_stores, 1);
     if (!atomic_exchange(&cache->complained, true)) {
         vs_log(cache->env, VS_LOG_WARN, "object", "cache_write_failed",
-               "reason=\"%s\" effect=\"parts are read from the store each time\"", strerror(errno));
+               "reason=\"%s\" effect=\"parts are read from the store each time\"",
+               strerrordesc_np(errno));
     }
 }

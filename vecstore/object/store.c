@@ -98,6 +98,12 @@ static enum vs_status read_whole(struct vs_file *file, struct vs_buf *buf, struc
     return VS_OK;
 }
 
+bool vs_store_stamp(struct vs_store *store, const char *key, struct vs_object_stamp *stamp_out)
+{
+    return store->vtable->stamp != NULL && vs_key_validate(key, NULL) == VS_OK &&
+           store->vtable->stamp(store, key, stamp_out);
+}
+
 enum vs_status vs_store_exists(struct vs_store *store,
                                const char *key,
                                bool *exists_out,

@@ -44,6 +44,13 @@ typedef enum vs_status (*vs_folder_fn)(void *ctx, struct vs_str name, struct vs_
 // S3 ETag).
 #define VS_ETAG_SIZE 128
 
+// What tells one object from every other that had or will have its key: device, file number, size,
+// and when content or name last changed.
+struct vs_object_stamp {
+    uint64_t device, number, size;
+    int64_t changed_s, changed_ns, modified_s, modified_ns;
+};
+
 struct vs_store_vtable {
     enum vs_status (*open)(struct vs_store *store,
                            const char *key,
@@ -100,6 +107,7 @@ struct vs_store_vtable {
                                  uint64_t size,
                                  struct vs_file **file_out,
                                  struct vs_error *err);
+    bool (*stamp)(struct vs_store *store, const char *key, struct vs_object_stamp *stamp_out);
     void (*free)(struct vs_store *store);
 };
 
@@ -195,6 +203,10 @@ enum vs_status vs_store_exists(struct vs_store *store,
                                const char *key,
                                bool *exists_out,
                                struct vs_error *err);
+
+// One cheap look at which object a key names; false: the store has no such thing, or the object is
+// not there. Equal stamps: still the same object with the same bytes.
+bool vs_store_stamp(struct vs_store *store, const char *key, struct vs_object_stamp *stamp_out);
 
 // The first of at most VS_FIND_KEYS_MAX keys that is there, `count` when none is. A store that is
 // far away is asked for all of them at once.

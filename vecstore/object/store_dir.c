@@ -399,6 +399,24 @@ static bool is_absent(struct vs_store *store, const char *key)
     return fstatat(dir_of(store)->root_fd, key, &info, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
 }
 
+// Only ever compared, so a symbolic link on the way does no harm.
+static bool dir_stamp(struct vs_store *store, const char *key, struct vs_object_stamp *stamp_out)
+{
+    struct stat info;
+    if (fstatat(dir_of(store)->root_fd, key, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(info.st_mode)) {
+        return false;
+    }
+    *stamp_out = (struct vs_object_stamp){.device = (uint64_t)info.st_dev,
+                                          .number = (uint64_t)info.st_ino,
+                                          .size = (uint64_t)info.st_size,
+                                          .changed_s = info.st_ctim.tv_sec,
+                                          .changed_ns = info.st_ctim.tv_nsec,
+                                          .modified_s = info.st_mtim.tv_sec,
+                                          .modified_ns = info.st_mtim.tv_nsec};
+    return true;
+}
+
 // Opens a regular file for reading. O_NONBLOCK: opening a FIFO must not wait.
 static enum vs_status open_object(
     struct vs_store *store, const char *key, int *fd_out, uint64_t *size_out, struct vs_error *err)
@@ -506,6 +524,7 @@ static void dir_free(struct vs_store *base)
 
 static const struct vs_store_vtable dir_store_vtable = {
     .open = dir_open,
+    .stamp = dir_stamp,
     .put = dir_put,
     .create = dir_create,
     .list = vs_dir_list,
