@@ -194,7 +194,7 @@ static void half_rows_are_nearly_exact(void)
             }
         }
         CHECK(same > (size_t)QUERIES * 100 * 97 / 100);
-        CHECK(rounded > QUERIES * 50);
+        CHECK(rounded > (size_t)QUERIES * 50);
         close_fixture(&o);
     }
 }

@@ -106,7 +106,7 @@ static void case_kmeans(void)
         struct vs_train_kmeans task = {
             .points = points, .count = k, .rounds = 8, .seed = 3, .thread_count = 1};
         float *centroids = malloc(k * dim * sizeof *centroids);
-        float *again = malloc(k * dim * sizeof *again);
+        static float again[150 * 33]; // the largest of `sizes`
         uint32_t *label = malloc(count * sizeof *label);
         struct vs_error err;
         REQUIRE_OK(vs_train_kmeans(vs_env_default(), &task, centroids, label, &err), err);
@@ -124,7 +124,6 @@ static void case_kmeans(void)
         CHECK(agree * 100 >= count * 96); // int8 decides
         free(points.rows);
         free(centroids);
-        free(again);
         free(label);
     }
 }
@@ -221,7 +220,7 @@ static void case_order(void)
     enum { LISTS = 300, SUPERS = 17, DIM = 9 };
 
     float *rows = make_points(LISTS, DIM, 30, 0.3f), *supers = make_points(SUPERS, DIM, 17, 0.0f);
-    float *old = malloc(sizeof(float) * LISTS * DIM);
+    static float old[LISTS * DIM];
     uint32_t super[LISTS], size[LISTS], first[SUPERS + 1];
     size_t count = SUPERS;
     struct vs_train_lists lists = {rows, LISTS, DIM, super, size};
@@ -253,7 +252,6 @@ static void case_order(void)
     }
     free(rows);
     free(supers);
-    free(old);
 }
 
 static void case_share(void)
