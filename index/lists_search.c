@@ -4,9 +4,8 @@
 #include "index/recall_curve.h"
 
 #define PREFETCH_LISTS 4
-#define NEAR_LISTS                                                                                 \
-    16                  // nearest lists whose rows are fetched with the codes where they are not in
-                        // memory
+// Nearest lists whose rows are fetched with the codes where they are not in memory.
+#define NEAR_LISTS 16
 #define CHECK_LISTS 256 // lists between two looks at the clock
 
 // ---- which lists ----
@@ -53,7 +52,11 @@ static size_t choose_lists(struct vs_lists_run *run, size_t *planned_out)
         vs_topk_cut(coarse->keys, coarse->ids, count, *planned_out);
         count = *planned_out;
     }
-    vs_topk_order(coarse->keys, coarse->ids, coarse->spare_keys, coarse->spare_ids, count);
+    if (is_masked(query)) { // where it ends depends on the order
+        vs_topk_sort(coarse->keys, coarse->ids, coarse->spare_keys, coarse->spare_ids, count);
+    } else {
+        vs_topk_order(coarse->keys, coarse->ids, coarse->spare_keys, coarse->spare_ids, count);
+    }
     return count;
 }
 
@@ -88,7 +91,7 @@ static size_t choose_others(struct vs_lists_run *run, size_t done)
         coarse->ids[count] = list;
         count += (run->visited[list / 64] >> (list % 64) & 1) == 0;
     }
-    vs_topk_order(coarse->keys, coarse->ids, coarse->spare_keys, coarse->spare_ids, count);
+    vs_topk_sort(coarse->keys, coarse->ids, coarse->spare_keys, coarse->spare_ids, count);
     return count;
 }
 
