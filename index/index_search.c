@@ -152,15 +152,24 @@ static struct vs_recall_point choose_settings(const struct list_search *search,
     const struct vs_index_query *query = search->query;
     float target = query->recall_target > 0.0F ? query->recall_target : VS_RECALL_TARGET;
     struct vs_settings_memo *memo = &scratch->memo;
-    bool same = memo->column == search->column && memo->k == query->k && !(memo->target < target) &&
+    const struct vs_uuid *uuid = &search->index->descriptor.info.index_uuid;
+    bool lazy = search->index->options.lazy;
+    bool same = memcmp(&memo->index, uuid, sizeof *uuid) == 0 && memo->column == query->column &&
+                memo->k == query->k && memo->lazy == lazy && !(memo->target < target) &&
                 !(memo->target > target) && memo->entries == entries;
     if (!same) {
         struct vs_index_column column = *search->column;
         // Where the file is far away, vectors cost round trips: only when they are asked for.
-        column.has_exact_rows = column.has_exact_rows && !search->index->options.lazy;
-        column.has_half_rows = column.has_half_rows && !search->index->options.lazy;
-        *memo = (struct vs_settings_memo){search->column, query->k, target, entries,
-                                          vs_recall_choose(&column, entries, query->k, target)};
+        column.has_exact_rows = column.has_exact_rows && !lazy;
+        column.has_half_rows = column.has_half_rows && !lazy;
+        *memo = (struct vs_settings_memo){.index = *uuid,
+                                          .column = query->column,
+                                          .k = query->k,
+                                          .lazy = lazy,
+                                          .target = target,
+                                          .entries = entries,
+                                          .settings =
+                                              vs_recall_choose(&column, entries, query->k, target)};
     }
     return memo->settings;
 }
@@ -474,7 +483,9 @@ static enum vs_status search_together(const struct vs_index *index,
     enum vs_status status = VS_OK;
     for (size_t q = 0; status == VS_OK && q < count; q++) {
         status = prepare_vector(search.column, query->vector + q * dim, sink->scratch, err);
-        memcpy(prepared + q * dim, sink->scratch->query, dim * sizeof *prepared);
+        if (status == VS_OK) {
+            memcpy(prepared + q * dim, sink->scratch->query, dim * sizeof *prepared);
+        }
     }
     if (status == VS_OK) {
         status = begin_lists(&search, &one, sink->scratch, err);

@@ -74,10 +74,12 @@ struct vs_scratch_block {
     size_t capacity, used;
 };
 
-// Settings that the last query of a kind had.
+// Settings that the last query of a kind had. A scratch outlives indexes, so an index is known by
+// its UUID, not by where it lay in memory.
 struct vs_settings_memo {
-    const struct vs_index_column *column;
-    size_t k;
+    struct vs_uuid index;
+    size_t column, k; // k 0: nothing yet
+    bool lazy;
     float target;
     uint64_t entries;
     struct vs_recall_point settings;

@@ -176,6 +176,58 @@ static void batches_agree_with_single_queries(void)
     CHECK_INT(test.live, 0);
 }
 
+// A scratch goes from index to index, also where the next one lies in the memory of the last.
+static void settings_are_those_of_the_index_at_hand(void)
+{
+    static const struct fixture_build fewer = {.small_rows = 500, .list_count = 4};
+    struct vs_error err;
+    struct vs_index_scratch *used = NULL;
+    const struct fixture_build *builds[] = {&with_lists, &fewer};
+    REQUIRE_OK(vs_index_scratch_new(vs_env_default(), &used, &err), err);
+    for (size_t i = 0; i < 2; i++) {
+        struct opened o = {0};
+        struct vs_index_hit hits[10];
+        struct vs_index_stats with_used, with_new;
+        size_t count = 0;
+        REQUIRE(open_fixture(&o, vs_env_default(), VS_METRIC_COSINE, builds[i], &err));
+        const struct vs_index_query query = {.vector = o.fixture.queries, .k = 10};
+        REQUIRE_OK(vs_index_search(o.index, &query, used, hits, &count, &with_used, &err), err);
+        REQUIRE_OK(search(&o, &query, hits, &count, &with_new, &err), err);
+        CHECK_INT(with_used.nprobe, with_new.nprobe);
+        CHECK_INT(with_used.rerank, with_new.rerank);
+        CHECK_INT(with_used.scanned, with_new.scanned);
+        close_fixture(&o);
+    }
+    vs_index_scratch_free(used);
+}
+
+// A new scratch for each attempt, so that every allocation of a batch gets its turn.
+static void failing_batches_leave_nothing_behind(void)
+{
+    struct vs_index_hit hits[4 * 10];
+    size_t counts[4];
+    for (long n = 0;; n++) {
+        struct test_env test;
+        struct vs_error err;
+        struct opened o = {0};
+        test_env_init(&test);
+        REQUIRE(open_fixture(&o, &test.env, VS_METRIC_COSINE, &with_lists, &err));
+        const struct vs_index_query query = {
+            .vector = o.fixture.queries, .k = 10, .nprobe = 4, .rerank = 40};
+        test.fail_at = test.calls + n;
+        enum vs_status status =
+            vs_index_search_batch(o.index, &query, 4, o.scratch, hits, counts, NULL, &err);
+        bool failed = test.failed;
+        close_fixture(&o);
+        CHECK_INT(test.live, 0);
+        CHECK_INT(status, failed ? VS_NO_MEMORY : VS_OK);
+        if (!failed) {
+            CHECK(n > 2);
+            break;
+        }
+    }
+}
+
 static void check_masked(struct opened *o, const uint64_t *bits, size_t allowed)
 {
     struct vs_error err;
@@ -509,6 +561,8 @@ static void failing_allocations_leave_nothing_behind(void)
 TEST_MAIN(TEST(flat_segment_answers_exactly),
           TEST(lists_agree_with_exact),
           TEST(batches_agree_with_single_queries),
+          TEST(settings_are_those_of_the_index_at_hand),
+          TEST(failing_batches_leave_nothing_behind),
           TEST(masks_hide_rows_and_never_shorten_answers),
           TEST(values_come_back),
           TEST(wrong_questions_are_refused),
