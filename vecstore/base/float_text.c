@@ -236,8 +236,8 @@ static size_t take_run(const char **at, const char *end, float *out, size_t room
             break;
         }
         p = behind + 1;
-        while (*p ==
-               ' ') { // a branch that is foreseen: the next number need not wait for this byte
+        // A branch that is foreseen: the next number need not wait for this byte.
+        while (p < end && *p == ' ') {
             p++;
         }
     }
