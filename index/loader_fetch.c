@@ -31,8 +31,9 @@ static size_t share(
     while (first + n < count) {
         const struct vs_piece *next = &pieces[first + n];
         uint64_t next_end = next->offset + next->len;
-        if ((next->offset > end && next->offset - end > gap) ||
-            next_end - start > VS_LOADER_REQUEST) {
+        // What lies within the range shares it, however long the range is.
+        if (next_end > end && ((next->offset > end && next->offset - end > gap) ||
+                               next_end - start > VS_LOADER_REQUEST)) {
             break;
         }
         end = next_end > end ? next_end : end;

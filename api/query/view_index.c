@@ -141,6 +141,8 @@ static enum vs_status make_opened(void *ctx,
         vs_log(env, VS_LOG_WARN, "query", "index_unusable",
                "path=%.*s status=%s reason=\"%s\" effect=\"exact scans\"",
                VS_STR_ARG(request->found->path), vs_status_name(status), why.message);
+        vs_index_close(opened->index); // it may have opened and then failed to load
+        opened->index = NULL;
         vs_file_close(opened->file);
         opened->file = NULL;
     }
