@@ -74,6 +74,10 @@ enum vs_status vs_index_model_encode(const struct vs_index_model *model,
 {
     size_t dim = model->column_count > 0 ? model->columns[0].dim : 0;
     size_t tables = model->column_count * RECORD_SIZE;
+    if (model->query_count > QUERIES_MAX) {
+        return vs_fail(err, VS_LIMIT, "a model holds at most %u queries, %zu were given",
+                       QUERIES_MAX, (size_t)model->query_count);
+    }
     vs_buf_reset(out);
     VS_TRY(vs_buf_append_zeros(out, HEADER_SIZE + tables, err));
     VS_TRY(vs_buf_append_str(out, model->trainer, err));

@@ -237,7 +237,6 @@ static enum vs_status read_blocks(struct vs_build *build,
                                   struct vs_error *err)
 {
     bool end = false;
-    replay->end = VS_PART_HEADER_SIZE;
     size_t length = 0;
     VS_TRY(vs_part_head_length(replay->parts[p].bytes, replay->parts[p].file->name, &length, err));
     replay->end = length;
@@ -350,15 +349,6 @@ void vs_build_replay_close(struct vs_build_replay *replay)
     vs_free_aligned(replay->env, replay->payload);
     vs_arena_clear(&replay->arena);
     vs_free(replay->env, replay);
-}
-
-uint64_t vs_build_replay_vectors(const struct vs_build_replay *replay, size_t column)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < replay->entry_count; i++) {
-        count += replay->entries[i].column == column ? replay->entries[i].block.count : 0;
-    }
-    return count;
 }
 
 uint64_t vs_build_replay_end(const struct vs_build_replay *replay)

@@ -23,8 +23,6 @@ enum vs_status vs_build_replay_open(struct vs_build *build,
                                     bool whole,
                                     struct vs_error *err);
 void vs_build_replay_close(struct vs_build_replay *replay); // accepts NULL
-// Vectors of a column of the build in the parts.
-uint64_t vs_build_replay_vectors(const struct vs_build_replay *replay, size_t column);
 // Where the first unsound byte of a single part is.
 uint64_t vs_build_replay_end(const struct vs_build_replay *replay);
 // Takes all vectors of a column into its set; rows before its done_row then need no encoding.

@@ -50,7 +50,7 @@ void vs_coarse_project(struct vs_coarse *coarse,
                        float *y_lists)
 {
     size_t proj_dim = codebook->proj_dim;
-    coarse->scored = coarse->coded = 0;
+    coarse->scored = 0;
     coarse->q_scale = vs_quantize_i8(vector, codebook->dim, coarse->q8);
     vs_codebook_project_i8(codebook, coarse->q8, coarse->q_scale, coarse->dots, y);
     if (codebook->metric == VS_METRIC_IP) { // ranked by inner product, so the mean plays no part
@@ -180,7 +180,6 @@ static void scan_run(struct vs_coarse *coarse,
             vs_reservoir_thin(best);
         }
     }
-    coarse->coded += end - first;
 }
 
 // Leaves the `keep` best lists by their codes in ids; returns how many.

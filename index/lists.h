@@ -141,8 +141,6 @@ void vs_pq_table(const struct vs_codebook *codebook,
 // Packs up to 32 vectors' codes (m / 2 bytes each, sub-quantiser 2i in the low nibble of byte i)
 // into a block of 16 * m bytes.
 void vs_pq_pack_block(const uint8_t *const *codes, size_t count, size_t m, uint8_t *out);
-// The table sum of one vector's codes (m / 2 bytes, packed as above).
-uint32_t vs_pq_code_sum(const uint8_t *codes, size_t m, const uint8_t *table);
 
 // coarse.c
 struct vs_coarse {
@@ -156,7 +154,6 @@ struct vs_coarse {
     float *values;   // [16 * m]
     uint8_t *table;  // [16 * m], of the last projected query
     uint64_t scored; // int8 centroids since the last projection
-    uint64_t coded;  // and centroids looked at by their codes
 };
 
 size_t vs_coarse_bytes(const struct vs_codebook *codebook);

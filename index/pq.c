@@ -25,12 +25,3 @@ void vs_pq_pack_block(const uint8_t *const *codes, size_t count, size_t m, uint8
         }
     }
 }
-
-uint32_t vs_pq_code_sum(const uint8_t *codes, size_t m, const uint8_t *table)
-{
-    uint32_t sum = 0;
-    for (size_t s = 0; s < m; s += 2) {
-        sum += table[16 * s + (codes[s / 2] & 15)] + table[16 * s + 16 + (codes[s / 2] >> 4)];
-    }
-    return sum;
-}

@@ -216,7 +216,8 @@ static enum vs_status is_current(struct vs_engine *engine,
     size_t threads = vs_store_is_remote(known->table->store) ? 2 : 1;
     enum vs_status status = vs_pool_run(engine->env, threads, 2, ask_currency, &currency, err);
     *current_out = status == VS_OK && currency.newest && currency.same;
-    if (*current_out && currency.has_stamp && !known->has_stamp) {
+    if (*current_out && currency.has_stamp &&
+        (!known->has_stamp || !is_same_stamp(&currency.stamp, &known->stamp))) {
         remember_stamp(engine, known->table, &currency.stamp);
     }
     return status == VS_NOT_FOUND ? VS_OK : status;

@@ -173,6 +173,7 @@ static enum vs_status rescore(struct job *job, struct vs_error *err)
         return no_memory(err);
     }
     for (size_t q = 0; q < search->query_count; q++) {
+        VS_TRY(vs_op_check(job->engine->env, job->options.op, err));
         VS_TRY(rescore_query(job, q, vectors, err));
     }
     return VS_OK;
