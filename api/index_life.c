@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Refresh, merge and rollback of a table's index. Shapes are documented in vecstore.h.
 #include "api/db.h"
+#include "api/index_options.h"
 #include "ingest/index_refresh.h"
 #include "ingest/index_rollback.h"
-
-#define DEFAULT_MIN_RECALL 0.95F
 
 static void report_uuid(struct vs_json_writer *w, const char *key, struct vs_uuid uuid)
 {
@@ -96,7 +95,7 @@ enum vs_status vs_db_refresh_index(struct vs_db *db,
         .memory_bytes = options->memory_bytes,
         .thread_count = options->thread_count > 0 ? options->thread_count : db->thread_count,
         .spill_dir = options->spill_dir,
-        .min_recall = DEFAULT_MIN_RECALL,
+        .min_recall = VS_DEFAULT_MIN_RECALL,
         .op = options->op};
     struct vs_refresh_result result;
     int64_t started = vs_monotonic_ns(db->env);

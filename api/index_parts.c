@@ -104,6 +104,7 @@ static enum vs_status train(struct vs_db *db,
 {
     struct vs_index_job job = {.table = options->table,
                                .list_count = options->list_count,
+                               .code_bytes = options->code_bytes,
                                .seed = options->seed,
                                .memory_bytes = options->memory_bytes,
                                .thread_count = options->thread_count > 0 ? options->thread_count

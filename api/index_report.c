@@ -108,9 +108,7 @@ static enum vs_status report_previous(struct vs_db *db,
     vs_buf_init(&uri, db->env, 8192);
     while (status == VS_OK && vs_stats_file_previous(&list, &uuid)) {
         bool named = false;
-        vs_buf_reset(&uri);
-        status = vs_buf_printf(&uri, err, "%.*s/metadata/%.*s" VS_INDEX_FILE_SUFFIX,
-                               VS_STR_ARG(metadata->location), VS_STR_ARG(uuid));
+        status = vs_stats_file_uri(metadata, uuid, &uri, err);
         for (size_t i = 0; status == VS_OK && i < metadata->statistics_count; i++) {
             named = named || vs_str_equal(metadata->statistics[i].path, vs_buf_view(&uri));
         }

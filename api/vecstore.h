@@ -597,7 +597,7 @@ struct vs_recall_options {
     uint64_t seed;
     const struct vs_op *op;
 };
-// {"recall","ci95":[lo,hi],"p5","k","queries","ms_approx","ms_exact","qps_approx","snapshot_id","index"}
+// {"recall","ci95":[lo,hi],"p5","k","queries","asked":"rows"|"given","ms_approx","ms_exact","qps_approx","snapshot_id","index"}
 // measured against exact answers over the same rows
 enum vs_status vs_db_recall(struct vs_db *db,
                             const struct vs_recall_options *options,

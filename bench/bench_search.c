@@ -5,7 +5,7 @@
  * needs for the bytes (limit.h). One JSON line per measurement.
  *
  * Usage: bench_search FOLDER cosine|ip|l2 [--lists N] [--m N] [--threads N] [--memory MIB]
- *                     [--queries FILE.npy] [--out FILE] [--build-only]
+ *                     [--second on|off] [--queries FILE.npy] [--out FILE] [--build-only]
  * FOLDER holds base.npy, queries.npy (float32) and gt.npy (100 row numbers a query): see
  * bench/peers. --queries are real ones for the build. --memory bounds the build, not the mapped
  * base.
@@ -27,6 +27,7 @@ struct options {
     const char *folder, *queries, *out;
     enum vs_metric metric;
     uint32_t lists, m, threads, memory_mib;
+    enum vs_tune_second second;
     bool is_build_only;
 };
 
@@ -118,7 +119,8 @@ static int build_index(const struct vs_env *env,
                        const struct vs_index_build_params *params,
                        struct rows *rows)
 {
-    static const struct vs_writer_vtable vtable = {disk_write, disk_finish, disk_writer_free};
+    static const struct vs_writer_vtable vtable = {
+        .write = disk_write, .finish = disk_finish, .free = disk_writer_free};
     struct vs_error err = {0};
     struct vs_index_row_source source = {next_rows, rewind_rows, rows};
     struct disk_writer writer = {.base = {.vtable = &vtable, .name = options->out},
@@ -173,6 +175,7 @@ static int build_all(const struct vs_env *env, const struct options *options)
                                            .file_count = 1,
                                            .list_count = options->lists,
                                            .m = options->m,
+                                           .second_assignment = options->second,
                                            .queries = queries.values,
                                            .query_count = queries.rows,
                                            .memory_bytes = (uint64_t)options->memory_mib << 20,
@@ -343,6 +346,10 @@ static bool parse_option(struct options *options, const char *name, const char *
 
     if (strcmp(name, "--queries") == 0) {
         options->queries = value;
+        return true;
+    }
+    if (strcmp(name, "--second") == 0) {
+        options->second = strcmp(value, "on") == 0 ? VS_SECOND_ON : VS_SECOND_OFF;
         return true;
     }
     if (strcmp(name, "--out") == 0) {

@@ -21,7 +21,8 @@ static enum vs_status describe_drift(const struct vs_build *build,
     for (uint32_t l = 0; l < lists; l++) {
         sizes[l] = column->records[l].slot_count;
     }
-    if (column->trained.env != NULL || build->model != NULL) {
+    const struct vs_codebook *const *given = build->params->codebooks;
+    if (given == NULL || given[column - build->columns] == NULL) { // else it is the caller's
         vs_drift_baseline_make(&column->drift, baseline);
     }
     vs_drift_figures_make(&column->drift, baseline, sizes, lists, figures);

@@ -24,11 +24,10 @@ static enum vs_status make_chunk(struct vs_build *build,
 {
     const struct vs_env *env = build->env;
     size_t rows = build->batch_rows;
-    column->present = vs_alloc_zeroed(env, rows, sizeof(uint32_t));
     column->chunk.assigned = vs_alloc_zeroed(env, rows, sizeof *column->chunk.assigned);
     column->drift_count = (rows + VS_BUILD_SLICE - 1) / VS_BUILD_SLICE;
     column->drifts = vs_alloc_zeroed(env, column->drift_count, sizeof *column->drifts);
-    bool made = column->present != NULL && column->chunk.assigned != NULL && column->drifts != NULL;
+    bool made = column->chunk.assigned != NULL && column->drifts != NULL;
     return made ? VS_OK : vs_build_no_memory(column, err);
 }
 
@@ -44,8 +43,10 @@ enum vs_status vs_build_set_make(const struct vs_env *env,
     set->second_room = second_room;
     set->list_of = vs_alloc(env, room * sizeof(uint32_t) + 64);
     set->codes = vs_alloc_aligned(env, room * code_bytes + 64);
-    set->values = vs_alloc_aligned(env, room * column->stride + 64);
-    set->facts = vs_alloc_aligned(env, room * sizeof *set->facts + 64);
+    if (set->values == NULL) {
+        set->values = vs_alloc_aligned(env, room * column->stride + 64);
+        set->facts = vs_alloc_aligned(env, room * sizeof *set->facts + 64);
+    }
     set->seconds = vs_alloc(env, second_room * sizeof *set->seconds + 64);
     set->second_codes = vs_alloc(env, second_room * code_bytes + 64);
     bool made = set->list_of != NULL && set->codes != NULL && set->values != NULL &&
@@ -82,6 +83,10 @@ enum vs_status vs_build_encode_begin(struct vs_build *build,
     } else if (vs_build_spills(build, column)) {
         VS_TRY(vs_build_spill_open(build, column, err));
         n = build->batch_rows;
+    } else { // the vectors that were kept, if any, are encoded where they lie
+        column->set.values = column->kept.values;
+        column->set.facts = column->kept.facts;
+        column->kept = (struct vs_build_rows){0};
     }
     return vs_build_set_make(env, column, n, column->second_assignment ? n : 0, &column->set, err);
 }
@@ -129,35 +134,40 @@ enum vs_status vs_build_chunk_begin(const struct vs_build *build,
 
 // Working memory of one slice.
 struct slice {
-    const float *vectors; // [count][dim]
-    const uint32_t *rows; // their numbers
-    float *copies;
     float *y; // [VS_BUILD_SLICE][proj_dim]
     float *spare;
-    uint32_t row[VS_BUILD_SLICE];
     float scale[VS_BUILD_SLICE], distance[VS_BUILD_SLICE], norm[VS_BUILD_SLICE];
     uint8_t codes[VS_INDEX_MAX_M];
 };
 
-// Copies the vectors of the slice out of the batch, prepared.
-static enum vs_status take_vectors(const struct vs_build_column *column,
-                                   const struct vs_batch *batch,
-                                   uint64_t first_row,
-                                   const uint32_t *present,
-                                   size_t count,
-                                   struct slice *work,
-                                   struct vs_error *err)
+// The vectors of a slice as int8 rows, out of the batch.
+static enum vs_status round_rows(const struct vs_build *build,
+                                 struct vs_build_column *column,
+                                 const struct vs_batch *batch,
+                                 uint64_t first_row,
+                                 size_t first,
+                                 size_t count,
+                                 struct vs_error *err)
 {
-    const struct vs_column *values = &batch->columns[column->spec->field];
-    for (size_t i = 0; i < count; i++) {
-        uint64_t row = first_row + present[i];
-        VS_TRY(vs_build_take_vector(column, values, present[i], row,
-                                    work->copies + i * column->spec->dim, err));
-        work->row[i] = (uint32_t)row;
+    size_t dim = column->spec->dim, stride = column->stride;
+    enum vs_status status = VS_OK;
+    float *vector = vs_alloc(build->env, dim * sizeof *vector);
+    if (vector == NULL) {
+        return vs_build_no_memory(column, err);
     }
-    work->vectors = work->copies;
-    work->rows = work->row;
-    return VS_OK;
+    for (size_t i = first; i < first + count && status == VS_OK; i++) {
+        uint64_t row = first_row + column->present[i];
+        struct vs_row_fact fact = {.row = (uint32_t)row};
+        status = vs_build_take_vector(column, &batch->columns[column->spec->field],
+                                      column->present[i], row, vector, err);
+        if (status == VS_OK) {
+            fact.scale =
+                vs_build_round(vector, dim, stride, column->chunk.rows_i8 + i * stride, &fact.norm);
+            column->chunk.facts[i] = fact;
+        }
+    }
+    vs_free(build->env, vector);
+    return status;
 }
 
 static void encode_rows(struct vs_build_column *column,
@@ -167,18 +177,11 @@ static void encode_rows(struct vs_build_column *column,
                         struct vs_drift *drift)
 {
     const struct vs_codebook *codebook = column->codebook;
-    const struct vs_kernels *kernels = vs_kernels_get();
     struct vs_build_chunk *chunk = &column->chunk;
-    size_t dim = codebook->dim, m = codebook->m, stride = column->stride;
+    size_t m = codebook->m, stride = column->stride;
     for (size_t i = 0; i < count; i++) {
-        const float *vector = work->vectors + i * dim;
-        int8_t *values = chunk->rows_i8 + (first + i) * stride;
-        struct vs_row_fact *fact = &chunk->facts[first + i];
-        memset(values + dim, 0, stride - dim);
-        work->scale[i] = vs_quantize_i8(vector, dim, values);
-        kernels->dot_f32(vector, vector, dim, 1, &work->norm[i]);
-        *fact = (struct vs_row_fact){
-            .scale = work->scale[i], .norm = work->norm[i], .row = work->rows[i]};
+        work->scale[i] = chunk->facts[first + i].scale;
+        work->norm[i] = chunk->facts[first + i].norm;
     }
     vs_codebook_project_rows(codebook, chunk->rows_i8 + first * stride, stride, work->scale, count,
                              work->y);
@@ -198,6 +201,17 @@ static void encode_rows(struct vs_build_column *column,
     vs_drift_add(drift, codebook, &batch, work->spare);
 }
 
+// Those of the kept vectors that come next, unless they lie there already.
+static void take_kept(struct vs_build_column *column, size_t first, size_t count)
+{
+    const struct vs_build_rows *kept = &column->kept;
+    size_t stride = column->stride, at = column->encoded + first;
+    if (kept->values != NULL) {
+        memcpy(column->chunk.rows_i8 + first * stride, kept->values + at * stride, count * stride);
+        memcpy(column->chunk.facts + first, kept->facts + at, count * sizeof *kept->facts);
+    }
+}
+
 enum vs_status vs_build_encode_slice(struct vs_build *build,
                                      struct vs_build_column *column,
                                      const struct vs_batch *batch,
@@ -207,25 +221,19 @@ enum vs_status vs_build_encode_slice(struct vs_build *build,
 {
     size_t first = slice * VS_BUILD_SLICE, left = column->chunk.count - first;
     size_t count = left < VS_BUILD_SLICE ? left : VS_BUILD_SLICE;
-    size_t proj = column->codebook->proj_dim, dim = column->spec->dim;
+    size_t proj = column->codebook->proj_dim;
     struct slice *work = vs_alloc(build->env, sizeof *work);
-    float *floats = vs_alloc_aligned(
-        build->env,
-        ((VS_BUILD_SLICE + 1) * proj + (batch != NULL ? count * dim : 0)) * sizeof(float));
+    float *floats = vs_alloc_aligned(build->env, (VS_BUILD_SLICE + 1) * proj * sizeof(float));
     enum vs_status status =
         work != NULL && floats != NULL ? VS_OK : vs_build_no_memory(column, err);
+    if (status == VS_OK && batch != NULL) {
+        status = round_rows(build, column, batch, first_row, first, count, err);
+    } else if (status == VS_OK) {
+        take_kept(column, first, count);
+    }
     if (status == VS_OK) {
         work->y = floats;
         work->spare = floats + VS_BUILD_SLICE * proj;
-        work->copies = work->spare + proj;
-    }
-    if (status == VS_OK && batch != NULL) {
-        status = take_vectors(column, batch, first_row, column->present + first, count, work, err);
-    } else if (status == VS_OK) {
-        work->vectors = column->kept + (column->encoded + first) * dim;
-        work->rows = column->kept_rows + column->encoded + first;
-    }
-    if (status == VS_OK) {
         encode_rows(column, first, count, work, &column->drifts[slice]);
     }
     vs_free_aligned(build->env, floats);
@@ -284,13 +292,9 @@ enum vs_status vs_build_chunk_end(struct vs_build *build,
 
 void vs_build_chunk_free(const struct vs_env *env, struct vs_build_column *column)
 {
-    vs_free_aligned(env, column->kept);
-    vs_free(env, column->kept_rows);
-    vs_free(env, column->present);
+    vs_build_rows_free(env, &column->kept);
     vs_free(env, column->chunk.assigned);
     vs_free(env, column->drifts);
-    column->kept = NULL;
-    column->kept_rows = column->present = NULL;
     column->drifts = NULL;
     column->chunk = (struct vs_build_chunk){.count = 0};
 }
@@ -302,7 +306,10 @@ void vs_build_column_clear(struct vs_build *build, struct vs_build_column *colum
     vs_free(env, column->row_crcs);
     vs_free_aligned(env, column->sample);
     vs_free(env, column->sample_rows);
-    vs_free(env, column->spare);
+    vs_build_rows_free(env, &column->sampled);
+    vs_free(env, column->sample_at);
+    vs_free(env, column->present);
+    vs_free(env, column->place);
     vs_build_chunk_free(env, column);
     vs_build_set_clear(env, &column->set);
     vs_free(env, column->records);

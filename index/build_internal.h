@@ -60,6 +60,12 @@ struct vs_build_set {
     uint8_t *second_codes; // [second_room][m / 2]
 };
 
+// Vectors as int8 rows, each with its scale, squared length and row number.
+struct vs_build_rows {
+    int8_t *values; // `stride` bytes each
+    struct vs_row_fact *facts;
+};
+
 struct vs_build_spill;
 struct vs_build_replay;
 struct vs_build_log;
@@ -76,13 +82,16 @@ struct vs_build_column {
     // first pass
     uint64_t *presence;
     uint32_t *row_crcs;
-    float *sample;
-    uint32_t *sample_rows;
+    uint32_t *present; // [batch_rows]: rows of the batch that have a vector
+    uint32_t *place;   // [batch_rows]: their places in the sample
+    size_t present_count;
+    struct vs_build_rows kept;    // all vectors; NULL: they are read again
+    struct vs_build_rows sampled; // NULL: the sample is among those kept
+    uint32_t *sample_at;          // [sample_room]: numbers of the vectors in the sample
     size_t sample_room, sample_count;
     uint64_t random;
-    float *spare; // [dim]
-    float *kept;  // all vectors, prepared, with their rows; NULL: they are read again
-    uint32_t *kept_rows;
+    float *sample; // [sample_count][dim]: what is left of it for the measurement
+    uint32_t *sample_rows;
     // training
     struct vs_tune_choice choice;
     bool second_assignment;
@@ -92,7 +101,6 @@ struct vs_build_column {
     size_t encoded;
     uint64_t done_row; // rows before are in the replayed part of a log
     struct vs_build_chunk chunk;
-    uint32_t *present; // [batch_rows]: rows of the batch that have a vector
     struct vs_build_set set;
     struct vs_build_spill *spill;   // NULL: everything is in the set
     struct vs_list_record *records; // slot_count: vectors so far
@@ -167,7 +175,7 @@ enum vs_build_pass {
     VS_PASS_VECTORS = 2,
     VS_PASS_ENCODE = 4,
     VS_PASS_PAYLOAD = 8,
-    VS_PASS_SAMPLE = 16 // counts and checks vectors, samples them, keeps them
+    VS_PASS_SAMPLE = 16 // counts and checks vectors, samples them, keeps them (build_sample.c)
 };
 // vector_column: whose f32 vectors are written (VS_PASS_VECTORS).
 enum vs_status vs_build_run_pass(struct vs_build *build,
@@ -191,6 +199,30 @@ enum vs_status vs_build_take_vector(const struct vs_build_column *column,
                                     uint64_t row,
                                     float *vector_out,
                                     struct vs_error *err);
+
+// build_sample.c: one batch of VS_PASS_SAMPLE; slices in any order.
+void vs_build_sample_begin(struct vs_build_column *column, const struct vs_batch *batch);
+enum vs_status vs_build_sample_slice(const struct vs_build *build,
+                                     struct vs_build_column *column,
+                                     const struct vs_batch *batch,
+                                     uint64_t first_row,
+                                     size_t slice,
+                                     struct vs_error *err);
+void vs_build_sample_end(struct vs_build_column *column);
+// The sample for training, and afterwards the small part that the measurement gets.
+struct vs_train_rows vs_build_sample_rows(const struct vs_build_column *column);
+enum vs_status vs_build_sample_thin(const struct vs_build *build,
+                                    struct vs_build_column *column,
+                                    struct vs_error *err);
+enum vs_status vs_build_rows_make(const struct vs_env *env,
+                                  size_t count,
+                                  size_t stride,
+                                  struct vs_build_rows *rows,
+                                  struct vs_error *err);
+void vs_build_rows_free(const struct vs_env *env, struct vs_build_rows *rows);
+// The int8 row of a prepared vector; returns its scale.
+float vs_build_round(
+    const float *vector, size_t dim, size_t stride, int8_t *values_out, float *norm_out);
 
 // build_vectors.c: the blob of vectors, one part a batch. binary16 where that was asked for and
 // lists are possible; it may turn out later that there are none (place_columns).

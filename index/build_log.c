@@ -187,14 +187,14 @@ enum vs_status vs_build_log_end(struct vs_build *build, struct vs_error *err)
     return flush(log, true, err);
 }
 
-size_t vs_build_log_cut(const struct vs_build *build, const uint32_t *rows, size_t count)
+size_t vs_build_log_cut(const struct vs_build *build, const struct vs_row_fact *facts, size_t count)
 {
     if (build->log == NULL || count == 0) {
         return count;
     }
-    uint64_t end = file_end(build, file_at(build, rows[0]));
+    uint64_t end = file_end(build, file_at(build, facts[0].row));
     size_t cut = 1;
-    while (cut < count && rows[cut] < end) {
+    while (cut < count && facts[cut].row < end) {
         cut++;
     }
     return cut;

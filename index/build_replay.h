@@ -50,8 +50,10 @@ enum vs_status vs_build_log_put(struct vs_build *build,
                                 const struct vs_drift *drift,
                                 struct vs_error *err);
 enum vs_status vs_build_log_end(struct vs_build *build, struct vs_error *err); // the end block
-// With a log: how many of these rows are in the data file of the first one; else count.
-size_t vs_build_log_cut(const struct vs_build *build, const uint32_t *rows, size_t count);
+// With a log: how many of these vectors are in the data file of the first one; else count.
+size_t vs_build_log_cut(const struct vs_build *build,
+                        const struct vs_row_fact *facts,
+                        size_t count);
 // With a log: rows from first_row to the end of its data file, at most `most`; else most.
 size_t vs_build_log_rows(const struct vs_build *build, uint64_t first_row, size_t most);
 

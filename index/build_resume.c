@@ -5,6 +5,7 @@
 #include "index/build_replay.h"
 #include "vecstore/base/bytes.h"
 #include "vecstore/base/crc32c.h"
+#include "vecstore/base/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@ struct vs_build_resume {
     struct vs_file file; // the log, for reading
     int fd;              // of the log, locked
     uint64_t end;        // where the next block goes
-    char model_path[1024], log_path[1024];
+    char model_path[VS_RESUME_PATH_SIZE], log_path[VS_RESUME_PATH_SIZE];
 };
 
 static enum vs_status failed(const char *what, const char *path, struct vs_error *err)
@@ -114,21 +115,7 @@ static enum vs_status read_at(
     struct vs_file *file, uint64_t offset, size_t len, void *dst, struct vs_error *err)
 {
     const struct vs_build_resume *resume = (const struct vs_build_resume *)file;
-    uint8_t *at = dst;
-    while (len > 0) {
-        ssize_t done = pread(resume->fd, at, len, (off_t)offset);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            errno = done == 0 ? EIO : errno;
-            return failed("read", resume->log_path, err);
-        }
-        at += done;
-        len -= (size_t)done;
-        offset += (uint64_t)done;
-    }
-    return VS_OK;
+    return vs_fd_read(resume->fd, dst, len, offset) ? VS_OK : failed("read", resume->log_path, err);
 }
 
 static void close_nothing(struct vs_file *file)
@@ -139,20 +126,7 @@ static void close_nothing(struct vs_file *file)
 static enum vs_status write_fd(
     int fd, const char *path, const uint8_t *bytes, size_t n, uint64_t at, struct vs_error *err)
 {
-    while (n > 0) {
-        ssize_t done = pwrite(fd, bytes, n, (off_t)at);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            errno = done == 0 ? EIO : errno;
-            return failed("write", path, err);
-        }
-        bytes += done;
-        n -= (size_t)done;
-        at += (uint64_t)done;
-    }
-    return VS_OK;
+    return vs_fd_write(fd, bytes, n, at) ? VS_OK : failed("write", path, err);
 }
 
 static enum vs_status write_log(void *ctx, const void *bytes, size_t n, struct vs_error *err)
@@ -344,11 +318,20 @@ enum vs_status vs_build_resume_encode(struct vs_build *build, struct vs_error *e
     return vs_build_log_open(build, &sink, append, err);
 }
 
-void vs_build_resume_finish(struct vs_build *build)
+void vs_build_resume_finish(const struct vs_build *build, struct vs_index_build_result *result)
 {
     if (build->resume != NULL) {
-        (void)unlink(build->resume->model_path);
-        (void)unlink(build->resume->log_path);
+        memcpy(result->resume_files[0], build->resume->model_path, VS_RESUME_PATH_SIZE);
+        memcpy(result->resume_files[1], build->resume->log_path, VS_RESUME_PATH_SIZE);
+    }
+}
+
+void vs_index_build_forget(const struct vs_index_build_result *result)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (result->resume_files[i][0] != '\0') {
+            (void)unlink(result->resume_files[i]); // there may be none
+        }
     }
 }
 

@@ -17,8 +17,8 @@ enum vs_status vs_build_resume_open(struct vs_build *build, struct vs_error *err
 enum vs_status vs_build_resume_model(struct vs_build *build, struct vs_error *err);
 // Takes what an earlier run encoded and opens the log.
 enum vs_status vs_build_resume_encode(struct vs_build *build, struct vs_error *err);
-// The index is written: removes both files.
-void vs_build_resume_finish(struct vs_build *build);
+// The index is written: says which files are not needed once it is published.
+void vs_build_resume_finish(const struct vs_build *build, struct vs_index_build_result *result);
 void vs_build_resume_close(struct vs_build *build);
 
 #endif

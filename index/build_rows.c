@@ -146,53 +146,6 @@ enum vs_status vs_build_take_vector(const struct vs_build_column *column,
     return VS_OK;
 }
 
-// Where the next vector goes in the sample (uniform reservoir sampling in order of arrival); NULL:
-// nowhere.
-static float *sample_place(struct vs_build_column *column, uint32_t row)
-{
-    uint64_t at = column->sample_count;
-    if (column->sample_count < column->sample_room) {
-        column->sample_count++;
-    } else if (column->sample_room > 0) {
-        at = vs_build_random(&column->random) % (column->vector_count + 1);
-    }
-    if (at >= column->sample_room) {
-        return NULL;
-    }
-    column->sample_rows[at] = row;
-    return column->sample + at * column->spec->dim;
-}
-
-// Counts and checks the vectors of a batch, samples them, and keeps them where that was decided.
-static enum vs_status sample_batch(struct vs_build_column *column,
-                                   const struct vs_batch *batch,
-                                   uint64_t first_row,
-                                   struct vs_error *err)
-{
-    const struct vs_column *values = &batch->columns[column->spec->field];
-    size_t dim = column->spec->dim;
-    for (size_t i = 0; i < batch->row_count; i++) {
-        size_t count = 0;
-        (void)vs_column_get_floats(values, i, &count);
-        if (count == 0) {
-            continue;
-        }
-        uint64_t row = first_row + i;
-        float *place = sample_place(column, (uint32_t)row);
-        float *vector = place != NULL ? place : column->spare;
-        if (column->kept != NULL) {
-            vector = column->kept + column->vector_count * dim;
-            column->kept_rows[column->vector_count] = (uint32_t)row;
-        }
-        VS_TRY(vs_build_take_vector(column, values, i, row, vector, err));
-        if (place != NULL && place != vector) {
-            memcpy(place, vector, dim * sizeof(float));
-        }
-        column->vector_count++;
-    }
-    return VS_OK;
-}
-
 // ---- values of a batch ----
 
 static enum vs_status keep_attrs(struct vs_build *build,
@@ -297,7 +250,6 @@ struct step {
     uint64_t first_row;
     enum work fixed[4];
     size_t fixed_count;
-    size_t column_count; // sampled ones
 };
 
 // All rows that come next, up to a batch; 0: the end.
@@ -314,15 +266,25 @@ static enum vs_status read_batch(struct vs_build *build,
                : vs_fail(err, VS_INTERNAL, "a source of rows gave more rows than it was asked for");
 }
 
-static enum vs_status encode_task(const struct step *step, size_t task, struct vs_error *err)
+// Slices of the batch's vectors of one column: to be sampled or to be encoded.
+static size_t slice_count(const struct step *step, const struct vs_build_column *column)
+{
+    size_t count = (step->pass & VS_PASS_SAMPLE) != 0 ? column->present_count : 0;
+    count = (step->pass & VS_PASS_ENCODE) != 0 && column->has_lists ? column->chunk.count : count;
+    return (count + VS_BUILD_SLICE - 1) / VS_BUILD_SLICE;
+}
+
+static enum vs_status slice_task(const struct step *step, size_t task, struct vs_error *err)
 {
     for (size_t c = 0; c < step->build->params->column_count; c++) {
         struct vs_build_column *column = &step->build->columns[c];
-        size_t slices =
-            column->has_lists ? (column->chunk.count + VS_BUILD_SLICE - 1) / VS_BUILD_SLICE : 0;
+        size_t slices = slice_count(step, column);
         if (task < slices) {
-            return vs_build_encode_slice(step->build, column, step->batch, step->first_row, task,
-                                         err);
+            return (step->pass & VS_PASS_SAMPLE) != 0
+                       ? vs_build_sample_slice(step->build, column, step->batch, step->first_row,
+                                               task, err)
+                       : vs_build_encode_slice(step->build, column, step->batch, step->first_row,
+                                               task, err);
         }
         task -= slices;
     }
@@ -333,12 +295,8 @@ static enum vs_status run_task(void *ctx, size_t task, struct vs_error *err)
 {
     const struct step *step = ctx;
     struct vs_build *build = step->build;
-    if (task >= step->fixed_count + step->column_count) {
-        return encode_task(step, task - step->fixed_count - step->column_count, err);
-    }
     if (task >= step->fixed_count) {
-        struct vs_build_column *column = &build->columns[task - step->fixed_count];
-        return sample_batch(column, step->batch, step->first_row, err);
+        return slice_task(step, task - step->fixed_count, err);
     }
     switch (step->fixed[task]) {
     case WORK_READ:
@@ -355,19 +313,35 @@ static enum vs_status run_task(void *ctx, size_t task, struct vs_error *err)
     return VS_OK;
 }
 
-static enum vs_status begin_chunks(const struct step *step,
+static enum vs_status begin_slices(const struct step *step,
                                    size_t *slices_out,
                                    struct vs_error *err)
 {
     size_t slices = 0;
     for (size_t c = 0; c < step->build->params->column_count; c++) {
         struct vs_build_column *column = &step->build->columns[c];
-        if (column->has_lists) {
+        if ((step->pass & VS_PASS_SAMPLE) != 0) {
+            vs_build_sample_begin(column, step->batch);
+        } else if ((step->pass & VS_PASS_ENCODE) != 0 && column->has_lists) {
             VS_TRY(vs_build_chunk_begin(step->build, column, step->batch, step->first_row, err));
-            slices += (column->chunk.count + VS_BUILD_SLICE - 1) / VS_BUILD_SLICE;
         }
+        slices += slice_count(step, column);
     }
     *slices_out = slices;
+    return VS_OK;
+}
+
+static enum vs_status end_slices(const struct step *step, struct vs_error *err)
+{
+    for (size_t c = 0; c < step->build->params->column_count; c++) {
+        struct vs_build_column *column = &step->build->columns[c];
+        if ((step->pass & VS_PASS_SAMPLE) != 0) {
+            vs_build_sample_end(column);
+        } else if ((step->pass & VS_PASS_ENCODE) != 0 && column->has_lists) {
+            VS_TRY(vs_build_chunk_end(step->build, column, step->first_row + step->batch->row_count,
+                                      err));
+        }
+    }
     return VS_OK;
 }
 
@@ -376,7 +350,6 @@ static enum vs_status run_step(struct step *step, struct vs_error *err)
 {
     struct vs_build *build = step->build;
     size_t slices = 0;
-    bool sample = (step->pass & VS_PASS_SAMPLE) != 0, encode = (step->pass & VS_PASS_ENCODE) != 0;
     step->fixed[0] = WORK_READ;
     step->fixed_count = 1;
     if ((step->pass & VS_PASS_PAYLOAD) != 0 && build->has_payload) {
@@ -388,21 +361,13 @@ static enum vs_status run_step(struct step *step, struct vs_error *err)
     if ((step->pass & VS_PASS_ROWS) != 0) {
         step->fixed[step->fixed_count++] = WORK_ATTRS;
     }
-    step->column_count = sample ? build->params->column_count : 0;
-    if (encode) {
-        VS_TRY(begin_chunks(step, &slices, err));
-    }
+    VS_TRY(begin_slices(step, &slices, err));
     int64_t start = vs_monotonic_ns(build->env);
-    VS_TRY(vs_pool_run(build->env, build->thread_count,
-                       step->fixed_count + step->column_count + slices, run_task, step, err));
-    build->encode_ns += encode ? vs_monotonic_ns(build->env) - start : 0;
-    for (size_t c = 0; c < build->params->column_count && encode; c++) {
-        if (build->columns[c].has_lists) {
-            VS_TRY(vs_build_chunk_end(build, &build->columns[c],
-                                      step->first_row + step->batch->row_count, err));
-        }
-    }
-    return VS_OK;
+    VS_TRY(vs_pool_run(build->env, build->thread_count, step->fixed_count + slices, run_task, step,
+                       err));
+    build->encode_ns +=
+        (step->pass & VS_PASS_ENCODE) != 0 ? vs_monotonic_ns(build->env) - start : 0;
+    return end_slices(step, err);
 }
 
 static enum vs_status check_count(const struct vs_build *build, uint64_t rows, struct vs_error *err)
@@ -502,9 +467,10 @@ enum vs_status vs_build_encode_kept(struct vs_build *build,
     while (column->encoded < column->vector_count) {
         size_t left = (size_t)column->vector_count - column->encoded;
         size_t count = left < build->batch_rows ? left : build->batch_rows;
-        const uint32_t *rows = column->kept_rows + column->encoded;
-        count = vs_build_log_cut(build, rows, count); // within one data file
-        uint64_t end = count < left ? rows[count] : build->row_count;
+        const struct vs_row_fact *facts =
+            (column->kept.facts != NULL ? column->kept.facts : column->set.facts) + column->encoded;
+        count = vs_build_log_cut(build, facts, count); // within one data file
+        uint64_t end = count < left ? facts[count].row : build->row_count;
         VS_TRY(vs_op_check(build->env, build->params->op, err));
         VS_TRY(vs_build_chunk_room(build, column, count, err));
         int64_t start = vs_monotonic_ns(build->env);

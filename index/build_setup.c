@@ -124,28 +124,28 @@ static void share_memory(struct vs_build *build, size_t widest)
     build->batch_rows = rows < VS_BUILD_SLICE ? VS_BUILD_SLICE : (rows > 8192 ? 8192 : rows);
 }
 
-// The sample and what training makes of it, then the encoded vectors beside those kept: whichever
-// is more.
-static uint64_t column_bytes(const struct vs_build *build, size_t c)
+// What training takes: the sample projected, as floats and as int8, with labels and their order;
+// and the lists, in the forms that a pass over the sample needs.
+static uint64_t training_bytes(const struct vs_build *build, size_t c, uint64_t *row_bytes_out)
 {
-    const struct vs_build_column *column = &build->columns[c];
     struct vs_train_params train;
     vs_build_train_params(build, c, &train);
-    uint64_t dim = column->spec->dim, code = train.m / 2;
-    uint64_t encoded = vs_align64(dim) + 24 + 3 * code + 2 * (code + 12),
-             sample = 3 * column->sample_room * dim * sizeof(float);
-    uint64_t rows = build->row_count * encoded;
-    return build->row_count * (dim * sizeof(float) + 4) + (rows > sample ? rows : sample);
+    *row_bytes_out = (uint64_t)train.proj_dim * 5 + 24;
+    return (uint64_t)train.list_count * train.proj_dim * 12;
 }
 
 static enum vs_status plan_memory(struct vs_build *build, struct vs_error *err)
 {
-    uint64_t base = vs_build_base_bytes(build), limit = build->memory_limit, need = base;
-    for (size_t c = 0; c < build->params->column_count && build->is_large; c++) {
+    size_t columns = build->params->column_count;
+    uint64_t base = vs_build_base_bytes(build), limit = build->memory_limit;
+    uint64_t sampled = base, kept = base, training = 0; // columns are trained one after another
+    for (size_t c = 0; c < columns && build->is_large; c++) {
         struct vs_build_column *column = &build->columns[c];
-        uint64_t row = column->spec->dim * sizeof(float) + 4;
+        uint64_t row = column->stride + sizeof(struct vs_row_fact) + sizeof(uint32_t), point = 0;
+        uint64_t lists = training_bytes(build, c, &point);
         // A smaller sample trains a little worse; nothing else depends on memory.
-        uint64_t most = limit > base ? (limit - base) / 3 / build->params->column_count / row : 0;
+        uint64_t most =
+            limit > base + lists ? (limit - base - lists) / 4 * 3 / (row * columns + point) : 0;
         uint64_t least =
             VS_MEASURE_SAMPLE < build->row_count ? VS_MEASURE_SAMPLE : build->row_count;
         if (column->sample_room > most) {
@@ -153,17 +153,20 @@ static enum vs_status plan_memory(struct vs_build *build, struct vs_error *err)
             vs_log(build->env, VS_LOG_WARN, "index", "sample_cut", "rows=%zu memory_mib=%" PRIu64,
                    column->sample_room, limit >> 20);
         }
-        base += column->sample_room * row;
-        need += column_bytes(build, c);
+        uint64_t points = lists + column->sample_room * point;
+        training = points > training ? points : training;
+        sampled += column->sample_room * row;
+        kept += build->row_count * row;
     }
-    if (base > limit) {
+    if (sampled > limit) {
         return vs_fail(err, VS_LIMIT,
                        "the build needs about %" PRIu64 " MiB, the memory limit is %" PRIu64
                        " MiB; raise it (--memory)",
-                       (base >> 20) + 1, limit >> 20);
+                       (sampled >> 20) + 1, limit >> 20);
     }
     build->keep_vectors = build->is_large && !build->only_part && !build->only_train &&
-                          build->params->part_count == 0 && need + build->row_count * 64 <= limit;
+                          build->params->part_count == 0 &&
+                          kept + training + build->row_count * 64 <= limit;
     return VS_OK;
 }
 
@@ -195,21 +198,19 @@ static enum vs_status set_up_samples(struct vs_build *build, struct vs_error *er
     const struct vs_env *env = build->env;
     for (size_t c = 0; c < build->params->column_count; c++) {
         struct vs_build_column *column = &build->columns[c];
-        size_t row = column->spec->dim * sizeof(float), all = (size_t)build->row_count;
-        column->spare = vs_alloc(env, row);
-        bool made = column->spare != NULL;
-        if (column->sample_room > 0) {
-            column->sample = vs_alloc_aligned(env, column->sample_room * row);
-            column->sample_rows = vs_alloc_zeroed(env, column->sample_room, sizeof(uint32_t));
-            made = made && column->sample != NULL && column->sample_rows != NULL;
+        size_t room = column->sample_room;
+        column->present = vs_alloc_zeroed(env, build->batch_rows, sizeof(uint32_t));
+        column->place = vs_alloc_zeroed(env, build->batch_rows, sizeof(uint32_t));
+        column->sample_at = room > 0 ? vs_alloc_zeroed(env, room, sizeof(uint32_t)) : NULL;
+        if (column->present == NULL || column->place == NULL ||
+            (room > 0 && column->sample_at == NULL)) {
+            return vs_build_no_memory(column, err);
         }
         if (build->keep_vectors) {
-            column->kept = vs_alloc_aligned(env, all * row + 64);
-            column->kept_rows = vs_alloc(env, all * sizeof(uint32_t));
-            made = made && column->kept != NULL && column->kept_rows != NULL;
-        }
-        if (!made) {
-            return vs_fail(err, VS_NO_MEMORY, "out of memory for the training sample");
+            VS_TRY(vs_build_rows_make(env, (size_t)build->row_count, column->stride, &column->kept,
+                                      err));
+        } else if (room > 0) {
+            VS_TRY(vs_build_rows_make(env, room, column->stride, &column->sampled, err));
         }
     }
     return VS_OK;

@@ -2,6 +2,7 @@
 #include "index/build_spill.h"
 
 #include "vecstore/base/crc32c.h"
+#include "vecstore/base/fd.h"
 #include "vecstore/base/pool.h"
 
 #include <errno.h>
@@ -79,11 +80,8 @@ static uint64_t column_budget(const struct vs_build *build)
 
 bool vs_build_spills(const struct vs_build *build, const struct vs_build_column *column)
 {
-    uint64_t rows = column->vector_count,
-             kept = build->keep_vectors ? column->spec->dim * 4 + 4 : 0;
-    uint64_t lasting = lasting_row_bytes(column);
-    uint64_t row = range_row_bytes(column) + (kept > lasting ? kept : lasting);
-    return rows * row > column_budget(build);
+    uint64_t row = range_row_bytes(column) + lasting_row_bytes(column);
+    return column->vector_count * row > column_budget(build);
 }
 
 // ---- the file ----
@@ -127,39 +125,13 @@ static enum vs_status open_file(struct vs_build_spill *spill,
 static enum vs_status write_all(
     struct vs_build_spill *spill, const uint8_t *bytes, size_t n, uint64_t at, struct vs_error *err)
 {
-    while (n > 0) {
-        ssize_t done = pwrite(spill->fd, bytes, n, (off_t)at);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            errno = done == 0 ? EIO : errno;
-            return io_failed(spill, "write to", err);
-        }
-        bytes += done;
-        n -= (size_t)done;
-        at += (uint64_t)done;
-    }
-    return VS_OK;
+    return vs_fd_write(spill->fd, bytes, n, at) ? VS_OK : io_failed(spill, "write to", err);
 }
 
 static enum vs_status read_all(
     struct vs_build_spill *spill, uint8_t *bytes, size_t n, uint64_t at, struct vs_error *err)
 {
-    while (n > 0) {
-        ssize_t done = pread(spill->fd, bytes, n, (off_t)at);
-        if (done < 0 && errno == EINTR) {
-            continue;
-        }
-        if (done <= 0) {
-            errno = done == 0 ? EIO : errno;
-            return io_failed(spill, "read from", err);
-        }
-        bytes += done;
-        n -= (size_t)done;
-        at += (uint64_t)done;
-    }
-    return VS_OK;
+    return vs_fd_read(spill->fd, bytes, n, at) ? VS_OK : io_failed(spill, "read from", err);
 }
 
 static size_t block_bytes(const struct vs_build_spill *spill, size_t count, size_t seconds)

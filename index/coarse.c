@@ -12,12 +12,12 @@
 // Where nothing else was measured, beyond this many lists only those of the nearest super-clusters
 // are looked at.
 #define OPEN_LISTS 32768
-#define RUN_PIECE 256 // lists between two looks at the threshold
+#define SPAN_PIECE 256 // lists between two looks at the threshold
 
 size_t vs_coarse_bytes(const struct vs_codebook *codebook)
 {
     size_t lists = codebook->list_count, m = codebook->m;
-    size_t most = (codebook->super_count > lists ? codebook->super_count : lists) + RUN_PIECE + 64;
+    size_t most = (codebook->super_count > lists ? codebook->super_count : lists) + SPAN_PIECE + 64;
     size_t dots = most > codebook->proj_dim ? most : codebook->proj_dim;
     return VS_SCRATCH_ROUND(codebook->dim, 1) + VS_SCRATCH_ROUND(codebook->proj_dim, 1) +
            VS_SCRATCH_ROUND(dots, 4) + 4 * VS_SCRATCH_ROUND(most, 4) + VS_SCRATCH_ROUND(16 * m, 4) +
@@ -29,7 +29,7 @@ void vs_coarse_init(struct vs_coarse *coarse,
                     struct vs_scratch_block *block)
 {
     size_t lists = codebook->list_count, m = codebook->m;
-    size_t most = (codebook->super_count > lists ? codebook->super_count : lists) + RUN_PIECE + 64;
+    size_t most = (codebook->super_count > lists ? codebook->super_count : lists) + SPAN_PIECE + 64;
     size_t dots = most > codebook->proj_dim ? most : codebook->proj_dim;
     coarse->kernels = vs_kernels_get();
     coarse->q8 = vs_scratch_take(block, codebook->dim, 1);
@@ -99,6 +99,10 @@ static void score_some(struct vs_coarse *coarse,
                        uint32_t *keys)
 {
     coarse->scored += count;
+    for (size_t i = 0; i < count; i++) {
+        __builtin_prefetch(&rows->scales[ids[i]], 0, 2);
+        __builtin_prefetch(&rows->norms[ids[i]], 0, 2);
+    }
     coarse->kernels->dot_i8_rows(coarse->y8, rows->values, rows->dim, rows->dim, ids, count,
                                  coarse->dots);
     float weight = rows->inner_product ? 0.0F : 1.0F, factor = 2.0F * coarse->y_scale;
@@ -122,106 +126,149 @@ static void number_from(uint32_t first, size_t count, uint32_t *ids)
     }
 }
 
-// The nearest super-clusters that hold `enough` lists together, as runs of blocks of lanes in
-// ascending order: first blocks in spare_keys, ends in spare_ids; returns how many runs.
-static size_t choose_runs(struct vs_coarse *coarse,
-                          const struct vs_codebook *codebook,
-                          size_t enough,
-                          size_t lanes)
+// The nearest super-clusters that hold `enough` lists together, as spans of blocks of lanes
+// in ascending order: first blocks in spare_keys, ends in spare_ids; returns how many spans.
+static size_t choose_spans(struct vs_coarse *coarse,
+                           const struct vs_codebook *codebook,
+                           size_t enough,
+                           size_t lanes)
 {
     struct centroid_rows supers = {codebook->super_i8, codebook->super_scale, codebook->super_norm,
                                    codebook->proj_dim, codebook->metric == VS_METRIC_IP};
-    size_t count = codebook->super_count, lists = 0, open = 0, runs = 0;
-    uint32_t *firsts = coarse->spare_keys, *ends = coarse->spare_ids;
+    const uint32_t *first_list = codebook->super_first;
+    size_t count = codebook->super_count, lists = 0, spans = 0;
+    uint32_t *firsts = coarse->spare_keys, *ends = coarse->spare_ids, *open = coarse->keys;
     score_rows(coarse, &supers, 0, count, coarse->keys);
     number_from(0, count, coarse->ids);
-    vs_topk_sort(coarse->keys, coarse->ids, firsts, ends, count);
-    while (open < count && lists < enough) {
-        uint32_t super = coarse->ids[open++];
-        lists += codebook->super_first[super + 1] - codebook->super_first[super];
+    vs_topk_order(coarse->keys, coarse->ids, firsts, ends, count);
+    memset(open, 0, count * sizeof *open);
+    for (size_t i = 0; i < count && lists < enough; i++) {
+        uint32_t super = coarse->ids[i];
+        open[super] = 1;
+        lists += first_list[super + 1] - first_list[super];
     }
-    for (size_t i = 0; i < open; i++) { // ids are below 2^20: ~id descending is id ascending
-        coarse->keys[i] = ~coarse->ids[i];
-    }
-    vs_topk_sort(coarse->keys, coarse->ids, firsts, ends, open);
-    for (size_t i = 0; i < open; i++) {
-        uint32_t first = codebook->super_first[coarse->ids[i]] / (uint32_t)lanes,
-                 end = (codebook->super_first[coarse->ids[i] + 1] + (uint32_t)lanes - 1) /
-                       (uint32_t)lanes;
-        if (runs > 0 && first <= ends[runs - 1]) {
-            ends[runs - 1] = end > ends[runs - 1] ? end : ends[runs - 1];
+    for (size_t super = 0; super < count; super++) {
+        uint32_t first = first_list[super] / (uint32_t)lanes,
+                 end = (first_list[super + 1] + (uint32_t)lanes - 1) / (uint32_t)lanes;
+        if (open[super] == 0) {
+            continue;
+        }
+        if (spans > 0 && first <= ends[spans - 1]) {
+            ends[spans - 1] = end > ends[spans - 1] ? end : ends[spans - 1];
         } else {
-            firsts[runs] = first;
-            ends[runs++] = end;
+            firsts[spans] = first;
+            ends[spans++] = end;
         }
     }
-    return runs;
+    return spans;
 }
 
-// Offers the lists of one run of blocks by their codes.
-static void scan_run(struct vs_coarse *coarse,
-                     const struct vs_list_layout *layout,
-                     size_t first,
-                     size_t end,
-                     struct vs_reservoir *best)
+// Lists whose codes lie side by side.
+struct list_span {
+    const uint8_t *codes;
+    size_t first, count;
+};
+
+static struct list_span span_of(const struct vs_coarse *coarse,
+                                const struct vs_codebook *codebook,
+                                size_t run)
 {
-    for (size_t at = first; at < end; at += RUN_PIECE) {
-        size_t count = end - at < RUN_PIECE ? end - at : RUN_PIECE;
-        const uint8_t *codes = layout->codes + at * layout->entry_bytes;
-        struct vs_pq4_scan scan = {.codes = codes,
-                                   .count = count,
-                                   .m = layout->m,
-                                   .lut = coarse->table,
-                                   .threshold = best->threshold,
-                                   .ids = layout->slots + at};
+    const struct vs_list_layout *layout = codebook->centroid_codes;
+    size_t lanes = coarse->kernels->pq4_lanes, first = coarse->spare_keys[run] * lanes,
+           end = coarse->spare_ids[run] * lanes;
+    end = end < codebook->list_count ? end : codebook->list_count;
+    return (struct list_span){layout->codes + first * layout->entry_bytes, first, end - first};
+}
+
+// Offers the lists of a span by their codes, and lets the codes of the next one come in.
+static void scan_span(struct vs_coarse *coarse,
+                      const struct vs_list_layout *layout,
+                      const struct list_span *span,
+                      const struct list_span *next,
+                      struct vs_reservoir *best)
+{
+    struct vs_pq4_scan scan = {.m = layout->m,
+                               .lut = coarse->table,
+                               .ahead = next != NULL ? next->codes : NULL,
+                               .ahead_bytes = next != NULL ? next->count * layout->entry_bytes : 0};
+    for (size_t at = 0; at < span->count; at += scan.count) {
+        scan.codes = span->codes + at * layout->entry_bytes;
+        scan.count = span->count - at < SPAN_PIECE ? span->count - at : SPAN_PIECE;
+        scan.first_id = (uint32_t)(span->first + at);
+        scan.threshold = best->threshold;
         best->count +=
             coarse->kernels->pq4_select(&scan, best->keys + best->count, best->ids + best->count);
         if (best->count > 2 * best->keep) {
             vs_reservoir_thin(best);
         }
+        scan.ahead = NULL;
+        scan.ahead_bytes = 0;
     }
 }
 
 // Leaves the `keep` best lists by their codes in ids; returns how many.
 static size_t shortlist(struct vs_coarse *coarse, const struct vs_codebook *codebook, size_t keep)
 {
-    size_t lanes = coarse->kernels->pq4_lanes, lists = codebook->list_count, runs = 1;
-    size_t enough = codebook->open_lists > 0 ? codebook->open_lists : OPEN_LISTS;
-    enough = enough > keep * 4 ? enough : keep * 4;
-    if (enough < lists) {
-        runs = choose_runs(coarse, codebook, enough, lanes);
+    size_t lanes = coarse->kernels->pq4_lanes, lists = codebook->list_count, spans = 1;
+    size_t open = vs_coarse_opened(codebook, keep);
+    if (open < lists) {
+        spans = choose_spans(coarse, codebook, open, lanes);
     } else {
         coarse->spare_keys[0] = 0;
         coarse->spare_ids[0] = (uint32_t)((lists + lanes - 1) / lanes);
     }
     struct vs_reservoir best;
     vs_reservoir_init(&best, coarse->keys, coarse->ids, keep, lists);
-    for (size_t i = 0; i < runs; i++) {
-        size_t end = coarse->spare_ids[i] * lanes;
-        scan_run(coarse, codebook->centroid_codes, coarse->spare_keys[i] * lanes,
-                 end < lists ? end : lists, &best);
+    struct list_span next = span_of(coarse, codebook, 0);
+    for (size_t i = 0; i < spans; i++) {
+        struct list_span span = next;
+        bool is_last = i + 1 == spans;
+        next = is_last ? span : span_of(coarse, codebook, i + 1);
+        scan_span(coarse, codebook->centroid_codes, &span, is_last ? NULL : &next, &best);
     }
     vs_reservoir_shrink(&best);
     return best.count;
 }
 
-size_t vs_coarse_rank(struct vs_coarse *coarse, const struct vs_codebook *codebook, size_t want)
+size_t vs_coarse_shortlist(const struct vs_codebook *codebook, size_t want)
+{
+    size_t keep = (size_t)((double)want * SHORTLIST_FACTOR) + SHORTLIST_MORE;
+    return codebook->list_count <= FLAT_LISTS || keep >= codebook->list_count / 2 ? 0 : keep;
+}
+
+size_t vs_coarse_opened(const struct vs_codebook *codebook, size_t keep)
+{
+    size_t open = codebook->open_lists > 0 ? codebook->open_lists : OPEN_LISTS;
+    open = open > keep * 4 ? open : keep * 4;
+    return open < codebook->list_count ? open : codebook->list_count;
+}
+
+size_t vs_coarse_best(struct vs_coarse *coarse,
+                      const struct vs_codebook *codebook,
+                      size_t count,
+                      size_t want)
 {
     struct centroid_rows lists = list_rows(codebook);
-    size_t count = codebook->list_count,
-           keep = (size_t)((double)want * SHORTLIST_FACTOR) + SHORTLIST_MORE;
-    if (count <= FLAT_LISTS || keep >= count / 2) {
-        score_rows(coarse, &lists, 0, count, coarse->keys);
-        number_from(0, count, coarse->ids);
-    } else {
-        count = shortlist(coarse, codebook, keep);
-        score_some(coarse, &lists, coarse->ids, count, coarse->keys);
-    }
+    score_some(coarse, &lists, coarse->ids, count, coarse->keys);
     if (want < count) {
         vs_topk_cut(coarse->keys, coarse->ids, count, want);
-        count = want;
     }
-    return count;
+    return want < count ? want : count;
+}
+
+size_t vs_coarse_rank(struct vs_coarse *coarse, const struct vs_codebook *codebook, size_t want)
+{
+    size_t count = codebook->list_count, keep = vs_coarse_shortlist(codebook, want);
+    if (keep > 0) {
+        return vs_coarse_best(coarse, codebook, shortlist(coarse, codebook, keep), want);
+    }
+    struct centroid_rows lists = list_rows(codebook);
+    score_rows(coarse, &lists, 0, count, coarse->keys);
+    number_from(0, count, coarse->ids);
+    if (want < count) {
+        vs_topk_cut(coarse->keys, coarse->ids, count, want);
+    }
+    return want < count ? want : count;
 }
 
 float vs_coarse_gap(const struct vs_codebook *codebook, const float *y_lists, float gap)

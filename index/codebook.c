@@ -164,14 +164,11 @@ void vs_codebook_clear(struct vs_codebook *codebook)
     memset(codebook, 0, sizeof *codebook);
 }
 
-static void derive_rows(
-    const float *rows, size_t row_count, size_t dim, int8_t *rows_i8, float *scale, float *norm)
+// One row as int8 with its scale, and its squared length.
+static void derive_row(const float *row, size_t dim, int8_t *row_i8, float *scale, float *norm)
 {
-    for (size_t r = 0; r < row_count; r++) {
-        const float *row = rows + r * dim;
-        scale[r] = vs_quantize_i8(row, dim, rows_i8 + r * dim);
-        vs_kernels_get()->dot_f32(row, row, dim, 1, &norm[r]);
-    }
+    *scale = vs_quantize_i8(row, dim, row_i8);
+    vs_kernels_get()->dot_f32(row, row, dim, 1, norm);
 }
 
 static void derive_pq_lanes(struct vs_codebook *codebook)
@@ -188,47 +185,65 @@ static void derive_pq_lanes(struct vs_codebook *codebook)
     }
 }
 
-// Half of the sub-quantisers tell near lists from far ones well enough; the rotation makes all
-// Codes and numbers of all lists, as a section of a lists blob.
-static void centroid_section(const struct vs_codebook *codebook, uint8_t *section)
+size_t vs_codebook_section_len(const struct vs_codebook *codebook)
 {
-    size_t m = codebook->m;
-    uint8_t codes[VS_M_MAX], packed[VS_BLOCK_LANES][VS_M_MAX / 2], *block = section;
+    return (size_t)vs_list_bytes(codebook->list_count, codebook->m);
+}
+
+// Codes of up to a block of centroids, as a section of a lists blob has them.
+static void encode_block(const struct vs_codebook *codebook,
+                         const float *centroids,
+                         uint32_t count,
+                         uint8_t *block)
+{
+    uint8_t codes[VS_M_MAX], packed[VS_BLOCK_LANES][VS_M_MAX / 2];
     const uint8_t *entries[VS_BLOCK_LANES];
-    for (uint32_t at = 0; at < codebook->list_count; at += VS_BLOCK_LANES, block += 16 * m) {
-        uint32_t left = codebook->list_count - at,
-                 count = left < VS_BLOCK_LANES ? left : VS_BLOCK_LANES;
-        for (uint32_t v = 0; v < count; v++) {
-            vs_codebook_encode_vector(
-                codebook, codebook->centroids + (size_t)(at + v) * codebook->proj_dim, codes);
-            for (size_t s = 0; s < m; s += 2) {
-                packed[v][s / 2] = (uint8_t)(codes[s] | codes[s + 1] << 4);
-            }
-            entries[v] = packed[v];
+    for (uint32_t v = 0; v < count; v++) {
+        vs_codebook_encode_vector(codebook, centroids + (size_t)v * codebook->proj_dim, codes);
+        for (size_t s = 0; s < codebook->m; s += 2) {
+            packed[v][s / 2] = (uint8_t)(codes[s] | codes[s + 1] << 4);
         }
-        vs_pq_pack_block(entries, count, m, block);
+        entries[v] = packed[v];
     }
-    for (uint32_t list = 0; list < codebook->list_count; list++) {
-        memcpy(block + 4 * (size_t)list, &list, 4);
+    vs_pq_pack_block(entries, count, codebook->m, block);
+}
+
+void vs_codebook_derive_lists(struct vs_codebook *codebook,
+                              uint32_t first,
+                              uint32_t count,
+                              const float *centroids,
+                              uint8_t *section)
+{
+    size_t dim = codebook->proj_dim;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t list = first + i;
+        derive_row(centroids + i * dim, dim, codebook->centroids_i8 + list * dim,
+                   &codebook->centroid_scale[list], &codebook->centroid_norm[list]);
+    }
+    for (uint32_t i = 0; i < count; i += VS_BLOCK_LANES) {
+        uint32_t left = count - i;
+        encode_block(codebook, centroids + i * dim, left < VS_BLOCK_LANES ? left : VS_BLOCK_LANES,
+                     section + (size_t)(first + i) / VS_BLOCK_LANES * 16 * codebook->m);
     }
 }
 
-static enum vs_status derive_centroid_codes(struct vs_codebook *codebook, struct vs_error *err)
+enum vs_status vs_codebook_take_section(struct vs_codebook *codebook,
+                                        uint8_t *section,
+                                        struct vs_error *err)
 {
     const struct vs_env *env = codebook->env;
     const struct vs_list_record all = {.entry_count = codebook->list_count};
-    uint8_t *section = vs_alloc(env, (size_t)vs_list_bytes(codebook->list_count, codebook->m));
-    codebook->centroid_codes = vs_alloc_zeroed(env, 1, sizeof *codebook->centroid_codes);
-    enum vs_status status =
-        section != NULL && codebook->centroid_codes != NULL
-            ? vs_list_layout_make(env, &all, 1, codebook->m, codebook->centroid_codes, err)
-            : fail_memory(err);
-    if (status == VS_OK) {
-        centroid_section(codebook, section);
-        vs_list_layout_put(codebook->centroid_codes, 0, codebook->list_count, section);
+    uint8_t *numbers = section + (size_t)vs_list_blocks(codebook->list_count) * 16 * codebook->m;
+    for (uint32_t list = 0; list < codebook->list_count; list++) {
+        memcpy(numbers + 4 * (size_t)list, &list, 4);
     }
-    vs_free(env, section);
-    return status;
+    codebook->centroid_codes = vs_alloc_zeroed(env, 1, sizeof *codebook->centroid_codes);
+    if (codebook->centroid_codes == NULL) {
+        return fail_memory(err);
+    }
+    VS_TRY(vs_list_layout_make(env, &all, 1, codebook->m, codebook->centroid_codes, err));
+    vs_list_layout_put(codebook->centroid_codes, 0, codebook->list_count, section);
+    return VS_OK;
 }
 
 static enum vs_status derive_model_id(struct vs_codebook *codebook, struct vs_error *err)
@@ -247,21 +262,28 @@ static enum vs_status derive_model_id(struct vs_codebook *codebook, struct vs_er
     return status;
 }
 
-enum vs_status vs_codebook_derive(struct vs_codebook *codebook, struct vs_error *err)
+// Not zeroed: all of it is written.
+static void *room(const struct vs_env *env, size_t count, size_t size)
+{
+    size_t bytes;
+    return vs_mul_size(count, size, &bytes) ? vs_alloc_aligned(env, bytes) : NULL;
+}
+
+enum vs_status vs_codebook_make_room(struct vs_codebook *codebook, struct vs_error *err)
 {
     const struct vs_env *env = codebook->env;
     size_t lists = codebook->list_count, supers = codebook->super_count;
     clear_derived(codebook);
-    codebook->centroids_i8 = alloc_zeroed(env, vs_codebook_centroid_len(codebook), 1);
-    codebook->centroid_scale = alloc_zeroed(env, lists, sizeof(float));
-    codebook->centroid_norm = alloc_zeroed(env, lists, sizeof(float));
-    codebook->super_i8 = alloc_zeroed(env, vs_codebook_super_len(codebook), 1);
-    codebook->super_scale = alloc_zeroed(env, supers, sizeof(float));
-    codebook->super_norm = alloc_zeroed(env, supers, sizeof(float));
-    codebook->pq_lanes = alloc_zeroed(env, vs_codebook_pq_len(codebook), sizeof(float));
+    codebook->centroids_i8 = room(env, vs_codebook_centroid_len(codebook), 1);
+    codebook->centroid_scale = room(env, lists, sizeof(float));
+    codebook->centroid_norm = room(env, lists, sizeof(float));
+    codebook->super_i8 = room(env, vs_codebook_super_len(codebook), 1);
+    codebook->super_scale = room(env, supers, sizeof(float));
+    codebook->super_norm = room(env, supers, sizeof(float));
+    codebook->pq_lanes = room(env, vs_codebook_pq_len(codebook), sizeof(float));
     codebook->projection_stride = ((size_t)codebook->dim + 63) / 64 * 64;
     codebook->projection_i8 = alloc_zeroed(env, codebook->proj_dim, codebook->projection_stride);
-    codebook->projection_scale = alloc_zeroed(env, codebook->proj_dim, sizeof(float));
+    codebook->projection_scale = room(env, codebook->proj_dim, sizeof(float));
     if (codebook->projection_i8 == NULL || codebook->projection_scale == NULL ||
         codebook->centroids_i8 == NULL || codebook->centroid_scale == NULL ||
         codebook->centroid_norm == NULL || codebook->super_i8 == NULL ||
@@ -269,17 +291,36 @@ enum vs_status vs_codebook_derive(struct vs_codebook *codebook, struct vs_error 
         codebook->pq_lanes == NULL) {
         return fail_memory(err);
     }
-    derive_rows(codebook->centroids, lists, codebook->proj_dim, codebook->centroids_i8,
-                codebook->centroid_scale, codebook->centroid_norm);
-    derive_rows(codebook->super_centroids, supers, codebook->proj_dim, codebook->super_i8,
-                codebook->super_scale, codebook->super_norm);
+    return VS_OK;
+}
+
+void vs_codebook_derive_head(struct vs_codebook *codebook)
+{
+    size_t dim = codebook->proj_dim;
+    for (size_t s = 0; s < codebook->super_count; s++) {
+        derive_row(codebook->super_centroids + s * dim, dim, codebook->super_i8 + s * dim,
+                   &codebook->super_scale[s], &codebook->super_norm[s]);
+    }
     derive_pq_lanes(codebook);
-    for (size_t p = 0; p < codebook->proj_dim; p++) {
+    for (size_t p = 0; p < dim; p++) {
         codebook->projection_scale[p] =
             vs_quantize_i8(codebook->projection + p * codebook->dim, codebook->dim,
                            codebook->projection_i8 + p * codebook->projection_stride);
     }
-    VS_TRY(derive_centroid_codes(codebook, err));
+}
+
+enum vs_status vs_codebook_derive(struct vs_codebook *codebook, struct vs_error *err)
+{
+    VS_TRY(vs_codebook_make_room(codebook, err));
+    uint8_t *section = vs_alloc(codebook->env, vs_codebook_section_len(codebook));
+    if (section == NULL) {
+        return fail_memory(err);
+    }
+    vs_codebook_derive_head(codebook);
+    vs_codebook_derive_lists(codebook, 0, codebook->list_count, codebook->centroids, section);
+    enum vs_status status = vs_codebook_take_section(codebook, section, err);
+    vs_free(codebook->env, section);
+    VS_TRY(status);
     codebook->tiles = vs_codebook_tiles_make(codebook);
     return codebook->tiles != NULL ? VS_OK : fail_memory(err);
 }

@@ -11,6 +11,7 @@
 #define VS_INDEX_CODEBOOK_H
 
 #include "vecstore/base/buf.h"
+#include "vecstore/base/io.h"
 
 struct vs_list_layout;
 
@@ -77,6 +78,19 @@ enum vs_status vs_codebook_decode(const struct vs_env *env,
                                   struct vs_codebook *codebook_out,
                                   struct vs_error *err);
 
+// The same for searches alone, from the file: projection, super_centroids, centroids, pq and tiles
+// are NULL afterwards and model_id is empty (who needs them decodes the blob).
+struct vs_codebook_blob {
+    struct vs_file *file;
+    uint64_t offset, length;
+    uint32_t crc;
+};
+enum vs_status vs_codebook_open(const struct vs_env *env,
+                                const struct vs_codebook_blob *blob,
+                                size_t thread_count,
+                                struct vs_codebook *codebook_out,
+                                struct vs_error *err);
+
 // y[proj_dim] = P x + b
 void vs_codebook_project(const struct vs_codebook *codebook, const float *x, float *y);
 // y[i] of a query from integers: q8[dim] with its scale (vs_quantize_i8); bias left out; dots:
@@ -84,12 +98,6 @@ void vs_codebook_project(const struct vs_codebook *codebook, const float *x, flo
 // vs_codebook_project, and its error is far below that of the codes.
 void vs_codebook_project_i8(
     const struct vs_codebook *codebook, const int8_t *q8, float scale, int32_t *dots, float *y);
-// The same bits as vs_codebook_project for many rows, several times faster: x[count][dim],
-// y[count][proj_dim].
-void vs_codebook_project_batch(const struct vs_codebook *codebook,
-                               const float *x,
-                               size_t count,
-                               float *y);
 // Nearest list of a projected vector (L2 in the projected space; int8 shortlist, exact check of the
 // best few in f32); reproducible. second_out (may be NULL) gets the runner-up.
 uint32_t vs_codebook_assign(const struct vs_codebook *codebook,

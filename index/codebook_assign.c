@@ -12,37 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-// Hardening zeroes automatic arrays; those written before they are read are spared that.
-#if defined(__has_attribute)
-#    if __has_attribute(uninitialized)
-#        define NO_INIT __attribute__((uninitialized))
-#    endif
-#endif
-#ifndef NO_INIT
-#    define NO_INIT
-#endif
-
-#define PROJECT_ROWS 16 // of x per pass over the projection: they stay in the first-level cache
 #define LANES 16
-
-void vs_codebook_project_batch(const struct vs_codebook *codebook,
-                               const float *x,
-                               size_t count,
-                               float *y)
-{
-    const struct vs_kernels *kernels = vs_kernels_get();
-    size_t dim = codebook->dim, proj_dim = codebook->proj_dim;
-    for (size_t first = 0; first < count; first += PROJECT_ROWS) {
-        size_t rows = count - first < PROJECT_ROWS ? count - first : PROJECT_ROWS;
-        for (size_t p = 0; p < proj_dim; p++) {
-            NO_INIT float dots[PROJECT_ROWS];
-            kernels->dot_f32(codebook->projection + p * dim, x + first * dim, dim, rows, dots);
-            for (size_t r = 0; r < rows; r++) {
-                y[(first + r) * proj_dim + p] = dots[r] + codebook->projection_bias[p];
-            }
-        }
-    }
-}
 
 void vs_codebook_project(const struct vs_codebook *codebook, const float *x, float *y)
 {

@@ -31,7 +31,7 @@ void vs_codebook_assign_batch(const struct vs_codebook *codebook,
 
 // y[r][p] = projection of row r, from int8 rows (vs_quantize_i8) that lie `stride` bytes apart,
 // zero beyond dim; stride is a multiple of 64. Exact integer sums: the same bits everywhere, ten
-// times faster than vs_codebook_project_batch; its error is far below that of the codes. This is
+// times faster than vs_codebook_project; its error is far below that of the codes. This is
 // what building an index and training use.
 void vs_codebook_project_rows(const struct vs_codebook *codebook,
                               const int8_t *rows,

@@ -1,92 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "index/descriptor.h"
-
+#include "index/descriptor_internal.h"
 #include "index/index_format.h"
 #include "index/index_moved.h"
-#include "vecstore/base/checked.h"
-#include "vecstore/base/json.h"
 
 #include <inttypes.h>
-#include <math.h>
 
-struct decoder {
-    const struct vs_env *env;
-    struct vs_arena *arena;
-    const char *what;
-    struct vs_descriptor *d;
-    struct vs_error *err;
-};
-
-static enum vs_status no_memory(struct decoder *x)
-{
-    return vs_fail(x->err, VS_NO_MEMORY, "%s: out of memory for its descriptor", x->what);
-}
-
-// An array member with low..high elements, and zeroed room for them in the arena.
-static enum vs_status open_array(struct decoder *x,
-                                 const struct vs_json *object,
-                                 const char *key,
-                                 size_t limit,
-                                 size_t size,
-                                 const struct vs_json **array_out,
-                                 size_t *count_out,
-                                 void **room_out)
-{
-    VS_TRY(vs_json_need(object, key, VS_JSON_ARRAY, x->what, array_out, x->err));
-    size_t count = vs_json_count(*array_out);
-    if (count > limit) {
-        return vs_fail(x->err, VS_CORRUPT, "%s: '%s' has %zu elements, at most %zu are allowed",
-                       x->what, key, count, limit);
-    }
-    *room_out = vs_arena_alloc_array(x->arena, count, size);
-    if (*room_out == NULL) {
-        return no_memory(x);
-    }
-    *count_out = count;
-    return VS_OK;
-}
-
-static enum vs_status need_range(struct decoder *x,
-                                 const struct vs_json *object,
-                                 const char *key,
-                                 int64_t low,
-                                 int64_t high,
-                                 int64_t *out)
-{
-    int64_t value = 0;
-    VS_TRY(vs_json_need_i64(object, key, x->what, &value, x->err));
-    if (value < low || value > high) {
-        return vs_fail(x->err, VS_CORRUPT,
-                       "%s: '%s' is %" PRId64 ", allowed are %" PRId64 " to %" PRId64, x->what, key,
-                       value, low, high);
-    }
-    *out = value;
-    return VS_OK;
-}
-
-static enum vs_status need_bool(struct decoder *x,
-                                const struct vs_json *object,
-                                const char *key,
-                                bool *out)
-{
-    const struct vs_json *value = NULL;
-    VS_TRY(vs_json_need(object, key, VS_JSON_BOOL, x->what, &value, x->err));
-    vs_json_to_bool(value, out);
-    return VS_OK;
-}
-
-static enum vs_status need_text(struct decoder *x,
-                                const struct vs_json *object,
-                                const char *key,
-                                struct vs_str *out)
-{
-    struct vs_str text;
-    VS_TRY(vs_json_need_str(object, key, x->what, &text, x->err));
-    *out = vs_arena_copy_str(x->arena, text);
-    return out->ptr == NULL ? no_memory(x) : VS_OK;
-}
-
-static enum vs_status need_uuid(struct decoder *x,
+static enum vs_status need_uuid(struct vs_descriptor_decoder *x,
                                 const struct vs_json *object,
                                 const char *key,
                                 struct vs_uuid *out)
@@ -99,27 +18,15 @@ static enum vs_status need_uuid(struct decoder *x,
     return VS_OK;
 }
 
-static enum vs_status need_number(
-    struct decoder *x, const struct vs_json *object, const char *key, double most, float *out)
-{
-    double value = 0.0;
-    if (!vs_json_to_f64(vs_json_get(object, key), &value) || !(value >= 0.0 && value <= most)) {
-        return vs_fail(x->err, VS_CORRUPT, "%s: '%s' is not a number from 0 to %g", x->what, key,
-                       most);
-    }
-    *out = (float)value;
-    return VS_OK;
-}
-
-static enum vs_status decode_field(struct decoder *x,
+static enum vs_status decode_field(struct vs_descriptor_decoder *x,
                                    const struct vs_json *object,
                                    struct vs_field *field,
                                    enum vs_field_place *place)
 {
     int64_t id = 0, element_id = -1;
     struct vs_str type, where;
-    VS_TRY(need_range(x, object, "id", INT32_MIN, INT32_MAX, &id));
-    VS_TRY(need_text(x, object, "name", &field->name));
+    VS_TRY(vs_descriptor_range(x, object, "id", INT32_MIN, INT32_MAX, &id));
+    VS_TRY(vs_descriptor_text(x, object, "name", &field->name));
     VS_TRY(vs_json_need_str(object, "type", x->what, &type, x->err));
     enum vs_status status = vs_type_parse(type, field, x->err);
     if (status != VS_OK || field->kind == VS_KIND_OTHER) {
@@ -127,12 +34,12 @@ static enum vs_status decode_field(struct decoder *x,
                        x->what, VS_STR_ARG(field->name), VS_STR_ARG(type));
     }
     field->id = (int32_t)id;
-    VS_TRY(need_bool(x, object, "required", &field->required));
+    VS_TRY(vs_descriptor_bool(x, object, "required", &field->required));
     field->element_id = -1;
     if (field->kind == VS_KIND_LIST) {
-        VS_TRY(need_range(x, object, "element-id", INT32_MIN, INT32_MAX, &element_id));
+        VS_TRY(vs_descriptor_range(x, object, "element-id", INT32_MIN, INT32_MAX, &element_id));
         field->element_id = (int32_t)element_id;
-        VS_TRY(need_bool(x, object, "element-required", &field->element_required));
+        VS_TRY(vs_descriptor_bool(x, object, "element-required", &field->element_required));
     }
     VS_TRY(vs_json_need_str(object, "place", x->what, &where, x->err));
     if (vs_str_equal_c(where, "attrs")) {
@@ -148,17 +55,17 @@ static enum vs_status decode_field(struct decoder *x,
     return VS_OK;
 }
 
-static enum vs_status decode_fields(struct decoder *x, const struct vs_json *root)
+static enum vs_status decode_fields(struct vs_descriptor_decoder *x, const struct vs_json *root)
 {
     const struct vs_json *array = NULL, *item = NULL;
     void *room = NULL;
-    VS_TRY(open_array(x, root, "fields", VS_INDEX_MAX_FIELDS, sizeof(struct vs_field), &array,
-                      &x->d->info.field_count, &room));
+    VS_TRY(vs_descriptor_array(x, root, "fields", VS_INDEX_MAX_FIELDS, sizeof(struct vs_field),
+                               &array, &x->d->info.field_count, &room));
     struct vs_field *fields = room;
     x->d->info.fields = fields;
     x->d->places = vs_arena_alloc_array(x->arena, x->d->info.field_count, sizeof *x->d->places);
     if (x->d->places == NULL) {
-        return no_memory(x);
+        return vs_descriptor_no_memory(x);
     }
     struct vs_json_iter iter;
     vs_json_iter_init(&iter, array);
@@ -174,30 +81,30 @@ static enum vs_status decode_fields(struct decoder *x, const struct vs_json *roo
     return VS_OK;
 }
 
-static enum vs_status decode_recall(struct decoder *x,
+static enum vs_status decode_recall(struct vs_descriptor_decoder *x,
                                     const struct vs_json *object,
                                     struct vs_index_column *column)
 {
     const struct vs_json *array = NULL, *item = NULL;
     void *room = NULL;
-    VS_TRY(open_array(x, object, "recall", 65536, sizeof(struct vs_recall_point), &array,
-                      &column->recall_count, &room));
+    VS_TRY(vs_descriptor_array(x, object, "recall", 65536, sizeof(struct vs_recall_point), &array,
+                               &column->recall_count, &room));
     struct vs_recall_point *points = room;
     column->recall = points;
     struct vs_json_iter iter;
     vs_json_iter_init(&iter, array);
     for (size_t i = 0; vs_json_iter_next(&iter, NULL, &item); i++) {
         int64_t k = 0, nprobe = 0, rerank = 0;
-        VS_TRY(need_range(x, item, "k", 1, VS_INDEX_MAX_ROWS, &k));
-        VS_TRY(need_range(x, item, "nprobe", 1, VS_INDEX_MAX_LISTS, &nprobe));
-        VS_TRY(need_range(x, item, "rerank", 1, VS_INDEX_MAX_ROWS, &rerank));
-        VS_TRY(need_number(x, item, "recall", 1.0, &points[i].recall));
-        VS_TRY(need_number(x, item, "scanned", 1.0, &points[i].scanned_fraction));
+        VS_TRY(vs_descriptor_range(x, item, "k", 1, VS_INDEX_MAX_ROWS, &k));
+        VS_TRY(vs_descriptor_range(x, item, "nprobe", 1, VS_INDEX_MAX_LISTS, &nprobe));
+        VS_TRY(vs_descriptor_range(x, item, "rerank", 1, VS_INDEX_MAX_ROWS, &rerank));
+        VS_TRY(vs_descriptor_number(x, item, "recall", 1.0, &points[i].recall));
+        VS_TRY(vs_descriptor_number(x, item, "scanned", 1.0, &points[i].scanned_fraction));
         if (vs_json_get(item, "gap") != NULL) {
-            VS_TRY(need_number(x, item, "gap", 1e30, &points[i].gap));
+            VS_TRY(vs_descriptor_number(x, item, "gap", 1e30, &points[i].gap));
         }
         if (vs_json_get(item, "rescore") != NULL) {
-            VS_TRY(need_bool(x, item, "rescore", &points[i].rescore));
+            VS_TRY(vs_descriptor_bool(x, item, "rescore", &points[i].rescore));
         }
         points[i].k = (uint32_t)k;
         points[i].nprobe = (uint32_t)nprobe;
@@ -209,7 +116,7 @@ static enum vs_status decode_recall(struct decoder *x,
     return VS_OK;
 }
 
-static enum vs_status decode_measured(struct decoder *x,
+static enum vs_status decode_measured(struct vs_descriptor_decoder *x,
                                       const struct vs_json *object,
                                       struct vs_measure_facts *measured)
 {
@@ -218,16 +125,16 @@ static enum vs_status decode_measured(struct decoder *x,
     int64_t count = 0, excluded = 0;
     VS_TRY(vs_json_need(object, "measured", VS_JSON_OBJECT, x->what, &value, x->err));
     VS_TRY(vs_json_need_str(value, "queries", x->what, &queries, x->err));
-    VS_TRY(need_range(x, value, "count", 0, UINT32_MAX, &count));
-    VS_TRY(need_range(x, value, "excluded-neighbours", 0, UINT32_MAX, &excluded));
-    VS_TRY(need_number(x, value, "perturbation", 1000.0, &measured->perturbation));
+    VS_TRY(vs_descriptor_range(x, value, "count", 0, UINT32_MAX, &count));
+    VS_TRY(vs_descriptor_range(x, value, "excluded-neighbours", 0, UINT32_MAX, &excluded));
+    VS_TRY(vs_descriptor_number(x, value, "perturbation", 1000.0, &measured->perturbation));
     measured->given = vs_str_equal_c(queries, "given");
     measured->query_count = (uint32_t)count;
     measured->excluded_neighbours = (uint32_t)excluded;
     return VS_OK;
 }
 
-static enum vs_status decode_baseline(struct decoder *x,
+static enum vs_status decode_baseline(struct vs_descriptor_decoder *x,
                                       const struct vs_json *object,
                                       struct vs_drift_baseline *baseline)
 {
@@ -236,41 +143,22 @@ static enum vs_status decode_baseline(struct decoder *x,
     if (value == NULL) {
         return VS_OK;
     }
-    VS_TRY(need_range(x, value, "vectors", 0, INT64_MAX, &count));
-    VS_TRY(need_number(x, value, "error", 1e30, &baseline->error));
-    VS_TRY(need_number(x, value, "energy", 1e30, &baseline->energy));
-    VS_TRY(need_number(x, value, "far-distance", 1e30, &baseline->far_distance));
+    VS_TRY(vs_descriptor_range(x, value, "vectors", 0, INT64_MAX, &count));
+    VS_TRY(vs_descriptor_number(x, value, "error", 1e30, &baseline->error));
+    VS_TRY(vs_descriptor_number(x, value, "energy", 1e30, &baseline->energy));
+    VS_TRY(vs_descriptor_number(x, value, "far-distance", 1e30, &baseline->far_distance));
     baseline->count = (uint64_t)count;
     return VS_OK;
 }
 
-static enum vs_status decode_drift(struct decoder *x,
-                                   const struct vs_json *object,
-                                   struct vs_drift_figures *drift)
-{
-    const struct vs_json *value = vs_json_get(object, "drift");
-    int64_t count = 0;
-    if (value == NULL) {
-        return VS_OK;
-    }
-    VS_TRY(need_range(x, value, "vectors", 0, INT64_MAX, &count));
-    VS_TRY(need_number(x, value, "error", 1e30, &drift->error));
-    VS_TRY(need_number(x, value, "energy", 1e30, &drift->energy));
-    VS_TRY(need_number(x, value, "far-share", 1.0, &drift->far_share));
-    VS_TRY(need_number(x, value, "gini", 1.0, &drift->gini));
-    VS_TRY(need_number(x, value, "longest-to-mean", 1e30, &drift->longest_to_mean));
-    drift->count = (uint64_t)count;
-    return VS_OK;
-}
-
 // Which vectors are stored, if any.
-static enum vs_status decode_stored(struct decoder *x,
+static enum vs_status decode_stored(struct vs_descriptor_decoder *x,
                                     const struct vs_json *object,
                                     struct vs_index_column *column)
 {
     struct vs_str type = VS_STR("f32");
     bool stored = false;
-    VS_TRY(need_bool(x, object, "exact-rows", &stored));
+    VS_TRY(vs_descriptor_bool(x, object, "exact-rows", &stored));
     if (vs_json_get(object, "vector-type") != NULL) {
         VS_TRY(vs_json_need_str(object, "vector-type", x->what, &type, x->err));
     }
@@ -285,7 +173,7 @@ static enum vs_status decode_stored(struct decoder *x,
     return VS_OK;
 }
 
-static enum vs_status decode_column(struct decoder *x,
+static enum vs_status decode_column(struct vs_descriptor_decoder *x,
                                     const struct vs_json *object,
                                     struct vs_index_column *column,
                                     struct vs_measure_facts *measured,
@@ -293,24 +181,24 @@ static enum vs_status decode_column(struct decoder *x,
 {
     int64_t id = 0, dim = 0, lists = 0, m = 0, proj = 0;
     struct vs_str metric;
-    VS_TRY(need_range(x, object, "field-id", 0, INT32_MAX, &id));
-    VS_TRY(need_text(x, object, "name", &column->name));
-    VS_TRY(need_range(x, object, "dimension", 1, VS_INDEX_MAX_DIM, &dim));
+    VS_TRY(vs_descriptor_range(x, object, "field-id", 0, INT32_MAX, &id));
+    VS_TRY(vs_descriptor_text(x, object, "name", &column->name));
+    VS_TRY(vs_descriptor_range(x, object, "dimension", 1, VS_INDEX_MAX_DIM, &dim));
     VS_TRY(vs_json_need_str(object, "metric", x->what, &metric, x->err));
     if (vs_metric_parse(metric, &column->metric, NULL) != VS_OK) {
         return vs_fail(x->err, VS_CORRUPT, "%s: metric '%.*s' is not cosine, ip or l2", x->what,
                        VS_STR_ARG(metric));
     }
-    VS_TRY(need_bool(x, object, "normalized", &column->normalized));
-    VS_TRY(need_text(x, object, "model", &column->model));
-    VS_TRY(need_text(x, object, "model-id", &column->model_id));
-    VS_TRY(need_range(x, object, "lists", 0, VS_INDEX_MAX_LISTS, &lists));
-    VS_TRY(need_range(x, object, "m", 0, VS_INDEX_MAX_M, &m));
-    VS_TRY(need_range(x, object, "projected-dimension", 0, VS_INDEX_MAX_DIM, &proj));
+    VS_TRY(vs_descriptor_bool(x, object, "normalized", &column->normalized));
+    VS_TRY(vs_descriptor_text(x, object, "model", &column->model));
+    VS_TRY(vs_descriptor_text(x, object, "model-id", &column->model_id));
+    VS_TRY(vs_descriptor_range(x, object, "lists", 0, VS_INDEX_MAX_LISTS, &lists));
+    VS_TRY(vs_descriptor_range(x, object, "m", 0, VS_INDEX_MAX_M, &m));
+    VS_TRY(vs_descriptor_range(x, object, "projected-dimension", 0, VS_INDEX_MAX_DIM, &proj));
     VS_TRY(decode_stored(x, object, column));
     int64_t open = 0;
     if (vs_json_get(object, "open-lists") != NULL) {
-        VS_TRY(need_range(x, object, "open-lists", 0, VS_INDEX_MAX_LISTS, &open));
+        VS_TRY(vs_descriptor_range(x, object, "open-lists", 0, VS_INDEX_MAX_LISTS, &open));
     }
     column->open_lists = (uint32_t)open;
     column->field_id = (int32_t)id;
@@ -331,19 +219,20 @@ static enum vs_status decode_column(struct decoder *x,
     return VS_OK;
 }
 
-static enum vs_status decode_columns(struct decoder *x, const struct vs_json *root)
+static enum vs_status decode_columns(struct vs_descriptor_decoder *x, const struct vs_json *root)
 {
     const struct vs_json *array = NULL, *item = NULL;
     void *room = NULL;
-    VS_TRY(open_array(x, root, "columns", VS_INDEX_MAX_COLUMNS, sizeof(struct vs_index_column),
-                      &array, &x->d->info.column_count, &room));
+    VS_TRY(vs_descriptor_array(x, root, "columns", VS_INDEX_MAX_COLUMNS,
+                               sizeof(struct vs_index_column), &array, &x->d->info.column_count,
+                               &room));
     struct vs_index_column *columns = room;
     x->d->measured =
         vs_arena_alloc_array(x->arena, x->d->info.column_count, sizeof *x->d->measured);
     x->d->baselines =
         vs_arena_alloc_array(x->arena, x->d->info.column_count, sizeof *x->d->baselines);
     if (x->d->measured == NULL || x->d->baselines == NULL) {
-        return no_memory(x);
+        return vs_descriptor_no_memory(x);
     }
     if (x->d->info.column_count == 0) {
         return vs_fail(x->err, VS_CORRUPT, "%s: the index has no embedding column", x->what);
@@ -371,175 +260,7 @@ static enum vs_status decode_columns(struct decoder *x, const struct vs_json *ro
     return VS_OK;
 }
 
-static enum vs_status decode_files(struct decoder *x,
-                                   const struct vs_json *object,
-                                   struct vs_index_segment *segment)
-{
-    const struct vs_json *array = NULL, *item = NULL;
-    void *room = NULL;
-    VS_TRY(open_array(x, object, "files", VS_INDEX_MAX_FILES, sizeof(struct vs_index_file_ref),
-                      &array, &segment->file_count, &room));
-    struct vs_index_file_ref *files = room;
-    uint64_t next = 0;
-    struct vs_json_iter iter;
-    vs_json_iter_init(&iter, array);
-    for (size_t i = 0; vs_json_iter_next(&iter, NULL, &item); i++) {
-        int64_t rows = 0, first = 0;
-        VS_TRY(need_text(x, item, "path", &files[i].path));
-        VS_TRY(need_range(x, item, "rows", 0, VS_INDEX_MAX_ROWS, &rows));
-        VS_TRY(need_range(x, item, "first-row", 0, VS_INDEX_MAX_ROWS, &first));
-        VS_TRY(
-            vs_json_need_i64(item, "sequence-number", x->what, &files[i].sequence_number, x->err));
-        if ((uint64_t)first != next) {
-            return vs_fail(x->err, VS_CORRUPT, "%s: file '%.*s' does not follow the file before it",
-                           x->what, VS_STR_ARG(files[i].path));
-        }
-        files[i].row_count = (uint64_t)rows;
-        files[i].first_row = (uint64_t)first;
-        next += (uint64_t)rows;
-    }
-    if (next != segment->row_count) {
-        return vs_fail(x->err, VS_CORRUPT,
-                       "%s: the files of a segment have %" PRIu64 " rows, the segment %" PRIu64,
-                       x->what, next, segment->row_count);
-    }
-    segment->files = files;
-    return VS_OK;
-}
-
-static enum vs_status decode_segment_columns(struct decoder *x,
-                                             const struct vs_json *object,
-                                             struct vs_index_segment *segment,
-                                             struct vs_segment_parts *parts)
-{
-    const struct vs_json *array = NULL, *item = NULL;
-    void *room = NULL;
-    size_t count = 0;
-    VS_TRY(open_array(x, object, "columns", VS_INDEX_MAX_COLUMNS, sizeof(struct vs_segment_column),
-                      &array, &count, &room));
-    if (count != x->d->info.column_count) {
-        return vs_fail(x->err, VS_CORRUPT, "%s: a segment describes %zu columns, the file has %zu",
-                       x->what, count, x->d->info.column_count);
-    }
-    parts->columns = room;
-    segment->is_small = true;
-    struct vs_json_iter iter;
-    vs_json_iter_init(&iter, array);
-    for (size_t i = 0; vs_json_iter_next(&iter, NULL, &item); i++) {
-        int64_t vectors = 0;
-        struct vs_str organised;
-        VS_TRY(need_range(x, item, "vectors", 0, (int64_t)segment->row_count, &vectors));
-        VS_TRY(vs_json_need_str(item, "organised", x->what, &organised, x->err));
-        VS_TRY(decode_drift(x, item, &parts->columns[i].drift));
-        parts->columns[i].vector_count = (uint64_t)vectors;
-        parts->columns[i].has_lists = vs_str_equal_c(organised, "lists");
-        if (!parts->columns[i].has_lists && !vs_str_equal_c(organised, "flat")) {
-            return vs_fail(x->err, VS_CORRUPT, "%s: 'organised' is '%.*s', not lists or flat",
-                           x->what, VS_STR_ARG(organised));
-        }
-        if (parts->columns[i].has_lists &&
-            (x->d->info.columns[i].list_count == 0 || x->d->info.columns[i].m == 0)) {
-            return vs_fail(x->err, VS_CORRUPT,
-                           "%s: a segment has lists, its column has no codebook", x->what);
-        }
-        segment->is_small = segment->is_small && !parts->columns[i].has_lists;
-    }
-    return VS_OK;
-}
-
-static enum vs_status decode_attrs(struct decoder *x,
-                                   const struct vs_json *object,
-                                   struct vs_segment_parts *parts)
-{
-    const struct vs_json *array = NULL, *item = NULL;
-    void *room = NULL;
-    VS_TRY(open_array(x, object, "attrs", VS_INDEX_MAX_FIELDS, sizeof(struct vs_attr_part), &array,
-                      &parts->attr_count, &room));
-    parts->attrs = room;
-    struct vs_json_iter iter;
-    vs_json_iter_init(&iter, array);
-    for (size_t i = 0; vs_json_iter_next(&iter, NULL, &item); i++) {
-        int64_t id = 0, offset = 0, length = 0;
-        VS_TRY(need_range(x, item, "field-id", INT32_MIN, INT32_MAX, &id));
-        VS_TRY(need_range(x, item, "offset", 0, INT64_MAX, &offset));
-        VS_TRY(need_range(x, item, "length", 0, INT64_MAX, &length));
-        size_t field = vs_descriptor_field(x->d, (int32_t)id);
-        if (field == SIZE_MAX || x->d->places[field] != VS_PLACE_ATTRS) {
-            return vs_fail(x->err, VS_CORRUPT,
-                           "%s: attrs part of field %" PRId64 ", which is not stored there",
-                           x->what, id);
-        }
-        parts->attrs[i] = (struct vs_attr_part){(int32_t)id, (uint64_t)offset, (uint64_t)length};
-    }
-    return VS_OK;
-}
-
-static enum vs_status decode_segments(struct decoder *x, const struct vs_json *root)
-{
-    const struct vs_json *array = NULL, *item = NULL;
-    void *room = NULL;
-    VS_TRY(open_array(x, root, "segments", VS_INDEX_MAX_SEGMENTS, sizeof(struct vs_index_segment),
-                      &array, &x->d->info.segment_count, &room));
-    struct vs_index_segment *segments = room;
-    x->d->segments =
-        vs_arena_alloc_array(x->arena, x->d->info.segment_count, sizeof *x->d->segments);
-    if (x->d->segments == NULL) {
-        return no_memory(x);
-    }
-    if (x->d->info.segment_count == 0) {
-        return vs_fail(x->err, VS_CORRUPT, "%s: the index has no segment", x->what);
-    }
-    struct vs_json_iter iter;
-    vs_json_iter_init(&iter, array);
-    for (size_t i = 0; vs_json_iter_next(&iter, NULL, &item); i++) {
-        int64_t rows = 0;
-        VS_TRY(need_range(x, item, "rows", 0, VS_INDEX_MAX_ROWS, &rows));
-        segments[i].row_count = (uint64_t)rows;
-        VS_TRY(decode_files(x, item, &segments[i]));
-        VS_TRY(decode_segment_columns(x, item, &segments[i], &x->d->segments[i]));
-        VS_TRY(decode_attrs(x, item, &x->d->segments[i]));
-    }
-    x->d->info.segments = segments;
-    return VS_OK;
-}
-
-static enum vs_status decode_blobs(struct decoder *x, const struct vs_json *root)
-{
-    const struct vs_json *array = NULL, *item = NULL;
-    void *room = NULL;
-    VS_TRY(open_array(x, root, "blobs", VS_INDEX_MAX_BLOBS, sizeof(struct vs_blob_entry), &array,
-                      &x->d->blob_count, &room));
-    struct vs_blob_entry *blobs = room;
-    size_t count = x->d->blob_count;
-    x->d->blobs = blobs;
-    x->d->blob_count = 0; // grows, so that the look-up below sees those before
-    struct vs_json_iter iter;
-    vs_json_iter_init(&iter, array);
-    for (size_t i = 0; i < count && vs_json_iter_next(&iter, NULL, &item); i++) {
-        int64_t segment = 0, field = 0, offset = 0, length = 0, crc = 0;
-        VS_TRY(need_text(x, item, "type", &blobs[i].type));
-        VS_TRY(need_range(x, item, "segment", -1, (int64_t)x->d->info.segment_count - 1, &segment));
-        VS_TRY(need_range(x, item, "field-id", -1, INT32_MAX, &field));
-        VS_TRY(need_range(x, item, "offset", 0, INT64_MAX, &offset));
-        VS_TRY(need_range(x, item, "length", 0, INT64_MAX, &length));
-        VS_TRY(need_range(x, item, "crc32c", 0, UINT32_MAX, &crc));
-        const char *type = blobs[i].type.ptr; // copies in an arena end with a NUL
-        if (vs_descriptor_blob(x->d, type, (int32_t)segment, (int32_t)field) != NULL) {
-            return vs_fail(x->err, VS_CORRUPT,
-                           "%s: blob '%s' of segment %" PRId64 ", field %" PRId64 " stands twice",
-                           x->what, type, segment, field);
-        }
-        blobs[i].segment = (int32_t)segment;
-        blobs[i].field_id = (int32_t)field;
-        blobs[i].offset = (uint64_t)offset;
-        blobs[i].length = (uint64_t)length;
-        blobs[i].crc = (uint32_t)crc;
-        x->d->blob_count = i + 1;
-    }
-    return VS_OK;
-}
-
-static enum vs_status decode_head(struct decoder *x, const struct vs_json *root)
+static enum vs_status decode_head(struct vs_descriptor_decoder *x, const struct vs_json *root)
 {
     struct vs_str format;
     int64_t version = 0, id_field = 0;
@@ -567,13 +288,13 @@ static enum vs_status decode_head(struct decoder *x, const struct vs_json *root)
     VS_TRY(vs_json_need_i64(root, "snapshot-id", x->what, &x->d->info.snapshot_id, x->err));
     VS_TRY(vs_json_need_i64(root, "sequence-number", x->what, &x->d->sequence_number, x->err));
     VS_TRY(vs_json_need_i64(root, "created-ms", x->what, &x->d->info.created_ms, x->err));
-    VS_TRY(need_range(x, root, "id-field", -1, INT32_MAX, &id_field));
+    VS_TRY(vs_descriptor_range(x, root, "id-field", -1, INT32_MAX, &id_field));
     x->d->info.format_version = (int)version;
     x->d->info.id_field_id = (int32_t)id_field;
     return VS_OK;
 }
 
-static enum vs_status decode_build(struct decoder *x, const struct vs_json *root)
+static enum vs_status decode_build(struct vs_descriptor_decoder *x, const struct vs_json *root)
 {
     const struct vs_json *build = NULL;
     VS_TRY(vs_json_need(root, "build", VS_JSON_OBJECT, x->what, &build, x->err));
@@ -582,19 +303,19 @@ static enum vs_status decode_build(struct decoder *x, const struct vs_json *root
     enum vs_status status = vs_json_write_value(build, &text, x->err);
     if (status == VS_OK) {
         x->d->info.build_json = vs_arena_copy_str(x->arena, vs_buf_view(&text));
-        status = x->d->info.build_json.ptr == NULL ? no_memory(x) : VS_OK;
+        status = x->d->info.build_json.ptr == NULL ? vs_descriptor_no_memory(x) : VS_OK;
     }
     vs_buf_clear(&text);
     return status;
 }
 
-static enum vs_status decode_root(struct decoder *x, const struct vs_json *root)
+static enum vs_status decode_root(struct vs_descriptor_decoder *x, const struct vs_json *root)
 {
     VS_TRY(decode_head(x, root));
     VS_TRY(decode_fields(x, root));
     VS_TRY(decode_columns(x, root));
-    VS_TRY(decode_segments(x, root));
-    VS_TRY(decode_blobs(x, root));
+    VS_TRY(vs_descriptor_segments(x, root));
+    VS_TRY(vs_descriptor_blobs(x, root));
     VS_TRY(decode_build(x, root));
     if (x->d->info.format_version == VS_INDEX_MOVED_VERSION) {
         VS_TRY(vs_moved_files_decode(root, x->what, x->arena, &x->d->info, x->err));
@@ -633,7 +354,7 @@ enum vs_status vs_descriptor_decode(const struct vs_env *env,
         return stored_fault(status, err);
     }
     struct vs_descriptor descriptor = {.sequence_number = 0};
-    struct decoder x = {env, arena, what, &descriptor, err};
+    struct vs_descriptor_decoder x = {env, arena, what, &descriptor, err};
     status = decode_root(&x, vs_json_root(doc));
     if (status == VS_OK) {
         *descriptor_out = descriptor;

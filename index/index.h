@@ -140,13 +140,17 @@ enum vs_status vs_index_mask_make(const struct vs_index *index,
                                   const uint64_t *row_bits,
                                   struct vs_index_mask **mask_out,
                                   struct vs_error *err);
+
 // The same where it is known that allowed rows are in these lists only (a bit per list; NULL: any):
-// the others are not looked at, and not read where they are not in memory.
+// the others are not looked at, and not read where they are not in memory. CORRUPT when a row
+// turns out to lie elsewhere. `op` ends the reading.
+struct vs_index_allowed {
+    size_t segment, column;
+    const uint64_t *row_bits, *list_bits;
+    const struct vs_op *op;
+};
 enum vs_status vs_index_mask_make_in(const struct vs_index *index,
-                                     size_t segment,
-                                     size_t column,
-                                     const uint64_t *row_bits,
-                                     const uint64_t *list_bits,
+                                     const struct vs_index_allowed *allowed,
                                      struct vs_index_mask **mask_out,
                                      struct vs_error *err);
 // What the lists hold of the stored fields (index/list_summary.h), borrowed; NULL where the file
@@ -244,6 +248,7 @@ enum vs_status vs_index_prefetch(const struct vs_index *index,
                                  size_t segment,
                                  const int32_t *field_ids,
                                  size_t field_count,
+                                 const struct vs_op *op,
                                  struct vs_error *err);
 // A few rows of some fields, appended to batch (columns as field_ids).
 enum vs_status vs_index_fetch(const struct vs_index *index,

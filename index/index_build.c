@@ -25,50 +25,46 @@ static bool chosen_second(const struct vs_build *build, const struct vs_build_co
            (second == VS_SECOND_ON || (second == VS_SECOND_CHOOSE && lists >= SECOND_MIN_LISTS));
 }
 
-// The measurement gets a small part of the sample, evenly chosen: as much as a model file holds.
-static void thin_sample(struct vs_build_column *column)
-{
-    size_t count = column->sample_count, most = VS_MEASURE_SAMPLE, dim = column->spec->dim;
-    for (size_t i = 0; i < most && count > most; i++) {
-        size_t at = i * count / most; // at >= i
-        memmove(column->sample + i * dim, column->sample + at * dim, dim * sizeof(float));
-        column->sample_rows[i] = column->sample_rows[at];
-    }
-    column->sample_count = count < most ? count : most;
-}
-
-// Real queries as the trainer's choice wants them; NULL: none, or unfit ones, which the measurement
+// Real queries prepared for the trainer's choice; NULL: none, or unfit ones, which the measurement
 // will name.
-static float *prepared_queries(const struct vs_build *build, size_t c)
+static enum vs_status prepare_queries(const struct vs_build *build,
+                                      size_t c,
+                                      float **queries_out,
+                                      struct vs_error *err)
 {
     const struct vs_index_build_params *params = build->params;
     const struct vs_index_build_column *column = &params->columns[c];
     size_t dim = column->dim, count = c == 0 ? params->query_count : 0;
-    float *queries = count > 0 ? vs_alloc(build->env, count * dim * sizeof *queries) : NULL;
-    bool good = queries != NULL;
-    if (good) {
-        memcpy(queries, params->queries, count * dim * sizeof *queries);
+    *queries_out = NULL;
+    if (count == 0) {
+        return VS_OK;
     }
-    for (size_t i = 0; i < count && good; i++) {
-        good = vs_build_prepare(vs_kernels_get(), column->metric, queries + i * dim, dim);
+    float *queries = vs_alloc(build->env, count * dim * sizeof *queries);
+    if (queries == NULL) {
+        return vs_build_no_memory(&build->columns[c], err);
     }
-    if (!good) {
-        vs_free(build->env, queries);
+    memcpy(queries, params->queries, count * dim * sizeof *queries);
+    for (size_t i = 0; i < count; i++) {
+        if (!vs_build_prepare(vs_kernels_get(), column->metric, queries + i * dim, dim)) {
+            vs_free(build->env, queries);
+            return VS_OK;
+        }
     }
-    return good ? queries : NULL;
+    *queries_out = queries;
+    return VS_OK;
 }
 
 static enum vs_status choose_and_train(struct vs_build *build, size_t c, struct vs_error *err)
 {
     const struct vs_index_build_params *params = build->params;
     struct vs_build_column *column = &build->columns[c];
-    float *queries = prepared_queries(build, c);
+    const struct vs_train_rows sample = vs_build_sample_rows(column);
+    float *queries = NULL;
+    VS_TRY(prepare_queries(build, c, &queries, err));
     const struct vs_tune_params tune = {.dim = column->spec->dim,
                                         .metric = column->spec->metric,
                                         .projection = params->projection,
-                                        .sample = column->sample,
-                                        .sample_rows = column->sample_rows,
-                                        .sample_count = column->sample_count,
+                                        .sample = sample,
                                         .queries = queries,
                                         .query_count = queries != NULL ? params->query_count : 0,
                                         .row_count = column->vector_count,
@@ -86,8 +82,7 @@ static enum vs_status choose_and_train(struct vs_build *build, size_t c, struct 
     train.list_count = column->choice.list_count;
     train.m = column->choice.m;
     train.proj_dim = column->choice.proj_dim;
-    VS_TRY(
-        vs_train(build->env, &train, column->sample, column->sample_count, &column->trained, err));
+    VS_TRY(vs_train(build->env, &train, &sample, &column->trained, err));
     column->second_assignment = column->choice.second_assignment;
     return VS_OK;
 }
@@ -110,10 +105,7 @@ enum vs_status vs_build_train_column(struct vs_build *build, size_t c, struct vs
                        VS_STR_ARG(column->field->name), column->codebook->dim,
                        vs_metric_name(column->codebook->metric));
     }
-    if (build->model == NULL) {
-        thin_sample(column);
-    }
-    return VS_OK;
+    return build->model == NULL ? vs_build_sample_thin(build, column, err) : VS_OK;
 }
 
 static enum vs_status begin_column(struct vs_build *build, size_t c, struct vs_error *err)
@@ -138,14 +130,22 @@ static void drop_samples(struct vs_build *build)
     }
 }
 
+// The first pass writes the vectors of the first column, unless their width depends on whether it
+// gets lists.
+static bool writes_first(const struct vs_build *build)
+{
+    return build->columns[0].store_vectors &&
+           !(build->is_large && build->params->store_vectors == VS_STORE_F16);
+}
+
 // Which pass writes what: a file is written front to back, so vectors and payload need a pass each.
 static enum vs_status first_pass(struct vs_build *build, struct vs_error *err)
 {
     unsigned pass = VS_PASS_ROWS | (build->skip_vectors ? 0 : VS_PASS_SAMPLE);
-    if (build->columns[0].store_vectors) {
+    if (writes_first(build)) {
         pass |= VS_PASS_VECTORS;
     }
-    if (!build->columns[0].store_vectors || !build->is_large) {
+    if (!writes_first(build) || !build->is_large) {
         pass |= VS_PASS_PAYLOAD;
     }
     int64_t start = vs_monotonic_ns(build->env);
@@ -174,10 +174,9 @@ static enum vs_status place_columns(struct vs_build *build, struct vs_error *err
                            build->model->columns[c].vector_count);
         }
         column->is_flat = !column->has_lists;
-        bool flat_without = // few vectors: kept as f32 whatever was asked
-            column->is_flat && (!column->store_vectors || column->half);
-        if ((c > 0 && column->store_vectors) || flat_without) {
-            column->store_vectors = true;
+        bool written = c == 0 && writes_first(build);
+        column->store_vectors = column->store_vectors || column->is_flat; // whatever was asked
+        if (column->store_vectors && !written) {
             VS_TRY(vs_build_run_pass(build, VS_PASS_VECTORS, c, err));
         }
     }
@@ -445,7 +444,7 @@ enum vs_status vs_index_build(const struct vs_env *env,
     struct vs_index_build_result result = {.file_size = 0};
     enum vs_status status = build_all(&build, &arena, out, &result, err);
     if (status == VS_OK) {
-        vs_build_resume_finish(&build);
+        vs_build_resume_finish(&build, &result);
     }
     vs_build_clear(&build);
     vs_arena_clear(&arena);

@@ -71,8 +71,8 @@ struct vs_index_build_params {
     size_t thread_count;
     uint64_t memory_bytes; // 0: half of RAM
     const char *spill_dir; // NULL: $TMPDIR, or /tmp
-    // NULL: none. Else a build that is stopped leaves its model and a log of what it encoded there,
-    // and one with the same inputs goes on from them; both are removed at the end.
+    // NULL: none. Else a build leaves its model and a log of what it encoded there, and one with
+    // the same inputs goes on from them, until vs_index_build_forget.
     const char *resume_dir;
     const struct vs_index_model *model; // optional: instead of training, with all that it says
     // With a model: encoded vectors from part files instead of encoding; all of the segment's data
@@ -93,6 +93,8 @@ struct vs_index_build_params {
     bool no_measure; // no recall curve and no canary: those of the codebooks' build hold
 };
 
+#define VS_RESUME_PATH_SIZE 1024
+
 struct vs_index_build_result {
     struct vs_uuid index_uuid;
     uint64_t file_size, footer_size, row_count, vector_count;
@@ -100,7 +102,8 @@ struct vs_index_build_result {
     float recall_at_10;       // measured at the default target; 1 for small segments
     bool resumed_model;       // resume_dir: training was not needed, ...
     uint64_t resumed_vectors; // ... nor encoding of these
-    char summary_json[2048];  // {"train_ms":…,"encode_ms":…,"lists":…,"m":…,"recall":…}
+    char resume_files[2][VS_RESUME_PATH_SIZE]; // of resume_dir, to be forgotten; "" none
+    char summary_json[2048]; // {"train_ms":…,"encode_ms":…,"lists":…,"m":…,"recall":…}
 };
 
 // ---- steps of a build that is spread over machines (docs/format/index-parts.md) ----
@@ -126,6 +129,10 @@ enum vs_status vs_index_encode_part(const struct vs_env *env,
                                     struct vs_writer *out,
                                     uint64_t *vector_count_out,
                                     struct vs_error *err);
+
+// Removes what a build left in resume_dir: called when its file is where it belongs, and not
+// before, since finishing or publishing it may fail.
+void vs_index_build_forget(const struct vs_index_build_result *result);
 
 // Writes the file into `out` (finished by the caller).
 enum vs_status vs_index_build(const struct vs_env *env,

@@ -193,8 +193,10 @@ enum vs_status vs_hot_decode(const uint8_t *bytes,
     for (uint32_t i = 0; i < facts.list_count; i++) {
         struct vs_list_record *record = &records[i];
         decode_record(directory + (size_t)i * VS_LIST_RECORD_SIZE, record);
+        bool is_own = facts.slot_count == facts.entry_count; // all entries are a list's own rows
         if (record->offset != offset || record->first_slot != slots || !isfinite(record->radius) ||
-            record->radius < 0.0F) {
+            record->radius < 0.0F || record->slot_count > record->entry_count ||
+            (is_own && record->slot_count != record->entry_count)) {
             return vs_fail(err, VS_CORRUPT,
                            "%s: list %" PRIu32 " does not follow the list before it", what, i);
         }

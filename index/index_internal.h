@@ -30,14 +30,12 @@ struct vs_index_part {
     struct vs_list_layout layout;
     uint8_t *rows; // aligned
     struct vs_row_fact *facts;
-    uint64_t vectors_offset;             // of row 0 in the file
-    struct vs_vectors_layout vectors_at; // relative to the blob
-    uint64_t vectors_blob;               // offset of the blob
-    float *vectors;                      // aligned; NULL: read on demand
-    float *inverse_norms;                // cosine with resident vectors
-    uint32_t *row_crcs;                  // [row_count]; behind tables_there where the index is lazy
-    atomic_bool tables_there;
-    uint64_t *presence;              // [(row_count + 63) / 64]
+    uint64_t vectors_offset;  // of row 0 in the file
+    float *vectors;           // aligned; NULL: read on demand
+    float *inverse_norms;     // cosine with resident vectors
+    uint32_t *row_crcs;       // [row_count]; all that vs_index_part_tables sets after opening, and
+    atomic_bool tables_there; // this says that it is there
+    uint64_t *presence;       // [(row_count + 63) / 64]
     struct vs_list_loader *loader;   // NULL: all is in memory
     struct vs_list_summary *summary; // behind the index's lock; NULL: none
     bool summary_read;
@@ -97,7 +95,8 @@ void vs_index_part_ahead(const struct vs_index *index,
                          size_t segment,
                          size_t column,
                          struct vs_ahead_part *part_out);
-// Presence bits and CRCs of the vectors, which an index opened lazily reads when first asked.
+// CRCs of the vectors, which an index opened lazily reads when first asked (and checks their
+// presence bits against the lists).
 enum vs_status vs_index_part_tables(const struct vs_index *index,
                                     size_t segment,
                                     size_t column,

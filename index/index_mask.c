@@ -140,6 +140,15 @@ static enum vs_status make_slots(struct vs_index_mask *mask,
     return VS_OK;
 }
 
+static uint64_t count_bits(const uint64_t *bits, size_t words)
+{
+    uint64_t count = 0;
+    for (size_t w = 0; w < words; w++) {
+        count += (uint64_t)__builtin_popcountll(bits[w]);
+    }
+    return count;
+}
+
 static enum vs_status fill_list_order(struct vs_index_mask *mask,
                                       const struct vs_index_part *part,
                                       const uint64_t *list_bits,
@@ -159,6 +168,12 @@ static enum vs_status fill_list_order(struct vs_index_mask *mask,
             mark_slots(mask, lists->facts, lists->records[list].first_slot,
                        lists->records[list].slot_count, slot_bits);
         }
+    }
+    if (list_bits != NULL && count_bits(slot_bits, words) != mask->allowed_count) {
+        vs_free(mask->env, slot_bits);
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: rows that are allowed lie in other lists than the named ones",
+                       mask->index->file->name);
     }
     enum vs_status status = mask->allowed_count <= gather_limit(lists)
                                 ? make_slots(mask, part, slot_bits, err)
@@ -196,6 +211,7 @@ static enum vs_status fill(struct vs_index_mask *mask,
 static enum vs_status bring_lists(const struct vs_index_part *part,
                                   const struct vs_env *env,
                                   const uint64_t *list_bits,
+                                  const struct vs_op *op,
                                   struct vs_error *err)
 {
     struct vs_list_loader *loader = part->has_lists ? part->lists.loader : NULL;
@@ -203,7 +219,7 @@ static enum vs_status bring_lists(const struct vs_index_part *part,
         return VS_OK;
     }
     if (list_bits == NULL) {
-        return vs_list_loader_need_all(loader, NULL, err);
+        return vs_list_loader_need_all(loader, op, err);
     }
     uint32_t list_count = part->lists.codebook->list_count;
     uint32_t *lists = vs_alloc_zeroed(env, (size_t)list_count + 1, sizeof *lists);
@@ -216,21 +232,20 @@ static enum vs_status bring_lists(const struct vs_index_part *part,
         count += vs_bit_get(list_bits, list);
     }
     enum vs_status status =
-        count > 0 ? vs_list_loader_need(loader, lists, count, count, NULL, err) : VS_OK;
+        count > 0 ? vs_list_loader_need(loader, lists, count, count, op, err) : VS_OK;
     vs_free(env, lists);
     return status;
 }
 
 enum vs_status vs_index_mask_make_in(const struct vs_index *index,
-                                     size_t segment,
-                                     size_t column,
-                                     const uint64_t *row_bits,
-                                     const uint64_t *list_bits,
+                                     const struct vs_index_allowed *allowed,
                                      struct vs_index_mask **mask_out,
                                      struct vs_error *err)
 {
+    size_t segment = allowed->segment, column = allowed->column;
     VS_TRY(vs_index_check_target(index, segment, column, err));
-    VS_TRY(bring_lists(&index->segments[segment].parts[column], index->env, list_bits, err));
+    VS_TRY(bring_lists(&index->segments[segment].parts[column], index->env, allowed->list_bits,
+                       allowed->op, err));
     struct vs_index_mask *mask = vs_alloc_zeroed(index->env, 1, sizeof *mask);
     if (mask == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory for a row mask");
@@ -239,7 +254,7 @@ enum vs_status vs_index_mask_make_in(const struct vs_index *index,
     mask->index = index;
     mask->segment = segment;
     mask->column = column;
-    enum vs_status status = fill(mask, row_bits, list_bits, err);
+    enum vs_status status = fill(mask, allowed->row_bits, allowed->list_bits, err);
     if (status != VS_OK) {
         vs_index_mask_free(mask);
         return status;
@@ -255,7 +270,9 @@ enum vs_status vs_index_mask_make(const struct vs_index *index,
                                   struct vs_index_mask **mask_out,
                                   struct vs_error *err)
 {
-    return vs_index_mask_make_in(index, segment, column, row_bits, NULL, mask_out, err);
+    const struct vs_index_allowed allowed = {
+        .segment = segment, .column = column, .row_bits = row_bits};
+    return vs_index_mask_make_in(index, &allowed, mask_out, err);
 }
 
 size_t vs_index_mask_memory(const struct vs_index_mask *mask)

@@ -5,7 +5,6 @@
  */
 #include "index/index_merge.h"
 
-#include "index/index_moved.h"
 #include "index/merge_internal.h"
 
 #include <inttypes.h>
@@ -18,11 +17,12 @@ static enum vs_status no_memory(struct vs_error *err)
 
 // ---- do the sources fit each other? ----
 
-static enum vs_status check_columns(const struct vs_merge_source *source,
-                                    const struct vs_descriptor *base,
+static enum vs_status check_columns(const struct vs_merge_source *base,
+                                    const struct vs_merge_source *source,
                                     struct vs_error *err)
 {
-    const struct vs_index_info *a = &base->info, *b = &source->index->descriptor.info;
+    const struct vs_index_info *a = &base->index->descriptor.info,
+                               *b = &source->index->descriptor.info;
     bool same = a->column_count == b->column_count && a->id_field_id == b->id_field_id &&
                 memcmp(&a->table_uuid, &b->table_uuid, sizeof a->table_uuid) == 0;
     for (size_t c = 0; same && c < a->column_count; c++) {
@@ -34,7 +34,7 @@ static enum vs_status check_columns(const struct vs_merge_source *source,
                 : vs_fail(err, VS_INVALID,
                           "%s and %s belong to different tables, columns or codebooks: build the "
                           "index anew",
-                          source->file->name, base->info.columns[0].name.ptr);
+                          source->file->name, base->file->name);
 }
 
 static bool same_field(const struct vs_field *a, const struct vs_field *b)
@@ -190,6 +190,40 @@ static enum vs_status set_up_target(struct vs_merge_job *job, size_t t, struct v
 
 // ---- carrying blobs over ----
 
+// What has a value for every row, and so nearly all of the file. Lists, rows, blocks and columns in
+// it have checksums of their own, which whoever reads them checks.
+static bool grows_with_rows(struct vs_str type)
+{
+    static const char *const types[] = {VS_BLOB_ROWS,      VS_BLOB_LISTS,   VS_BLOB_VECTORS,
+                                        VS_BLOB_VECTORS16, VS_BLOB_PAYLOAD, VS_BLOB_ATTRS,
+                                        VS_BLOB_IDS};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (vs_str_equal_c(type, types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum vs_status copy_checked(struct vs_merge_job *job,
+                                   struct vs_file *file,
+                                   const struct vs_blob_entry *blob,
+                                   struct vs_error *err)
+{
+    for (uint64_t at = 0; at < blob->length; at += VS_MERGE_CHUNK) {
+        size_t n =
+            blob->length - at < VS_MERGE_CHUNK ? (size_t)(blob->length - at) : VS_MERGE_CHUNK;
+        VS_TRY(vs_op_check(job->env, job->merge->op, err));
+        VS_TRY(vs_file_read(file, blob->offset + at, n, job->chunk, err));
+        VS_TRY(vs_index_blob_write(&job->writer, job->chunk, n, err));
+    }
+    return job->writer.crc == blob->crc ? VS_OK
+                                        : vs_fail(err, VS_CORRUPT,
+                                                  "%s: checksum of blob %.*s at offset %" PRIu64
+                                                  " is wrong; rebuild the index",
+                                                  file->name, VS_STR_ARG(blob->type), blob->offset);
+}
+
 static enum vs_status copy_blob(struct vs_merge_job *job,
                                 struct vs_file *file,
                                 const struct vs_blob_entry *blob,
@@ -198,19 +232,9 @@ static enum vs_status copy_blob(struct vs_merge_job *job,
 {
     VS_TRY(vs_index_blob_begin(&job->writer, blob->type.ptr, segment, blob->field_id,
                                err)); // decoded texts end with a NUL
-    for (uint64_t at = 0; at < blob->length; at += VS_MERGE_CHUNK) {
-        size_t n =
-            blob->length - at < VS_MERGE_CHUNK ? (size_t)(blob->length - at) : VS_MERGE_CHUNK;
-        VS_TRY(vs_op_check(job->env, job->merge->op, err));
-        VS_TRY(vs_file_read(file, blob->offset + at, n, job->chunk, err));
-        VS_TRY(vs_index_blob_write(&job->writer, job->chunk, n, err));
-    }
-    if (job->writer.crc != blob->crc) {
-        return vs_fail(err, VS_CORRUPT,
-                       "%s: checksum of blob %.*s at offset %" PRIu64
-                       " is wrong; rebuild the index",
-                       file->name, VS_STR_ARG(blob->type), blob->offset);
-    }
+    VS_TRY(grows_with_rows(blob->type)
+               ? vs_index_blob_copy(&job->writer, file, blob, job->merge->op, err)
+               : copy_checked(job, file, blob, err));
     job->copied_bytes += blob->length;
     return vs_index_blob_end(&job->writer, err);
 }
@@ -327,137 +351,6 @@ static enum vs_status put_directories(struct vs_merge_job *job, struct vs_error 
     return VS_OK;
 }
 
-// ---- moved files ----
-
-// The new place of a run of the base; false: its rows were dropped.
-static bool map_run(const struct vs_merge_job *job,
-                    const struct vs_index_run *run,
-                    struct vs_index_run *out)
-{
-    for (size_t t = 0; t < job->target_count; t++) {
-        for (size_t p = 0; p < job->targets[t].piece_count; p++) {
-            const struct vs_merge_piece *piece = &job->targets[t].pieces[p];
-            uint32_t first, last;
-            if (piece->index != job->merge->sources[0].index || piece->segment != run->segment) {
-                continue;
-            }
-            if (run->count == 0 || !vs_merge_row(piece, run->first_row, &first) ||
-                !vs_merge_row(piece, run->first_row + (run->count - 1), &last) ||
-                last - first != run->count - 1) {
-                return false;
-            }
-            *out = (struct vs_index_run){(uint32_t)t, first, run->position, run->count};
-            return true;
-        }
-    }
-    return false;
-}
-
-static enum vs_status map_moved(struct vs_merge_job *job,
-                                struct vs_index_info *info,
-                                struct vs_error *err)
-{
-    struct vs_index_moved_file *kept =
-        vs_arena_alloc_array(&job->arena, info->moved_count, sizeof *kept);
-    size_t count = 0;
-    if (kept == NULL) {
-        return no_memory(err);
-    }
-    for (size_t i = 0; i < info->moved_count; i++) {
-        const struct vs_index_moved_file *file = &info->moved[i];
-        bool is_kept = job->merge->keep_moved == NULL || job->merge->keep_moved[i];
-        struct vs_index_run *runs =
-            vs_arena_alloc_array(&job->arena, file->run_count, sizeof *runs);
-        if (runs == NULL) {
-            return no_memory(err);
-        }
-        for (size_t r = 0; r < file->run_count && is_kept; r++) {
-            is_kept = map_run(job, &file->runs[r], &runs[r]);
-        }
-        if (is_kept) {
-            kept[count] = *file;
-            kept[count++].runs = runs;
-        }
-    }
-    info->moved = kept;
-    info->moved_count = count;
-    return VS_OK;
-}
-
-static enum vs_status put_moved(struct vs_merge_job *job,
-                                const struct vs_index_info *info,
-                                struct vs_error *err)
-{
-    if (info->moved_count == 0) {
-        return VS_OK;
-    }
-    VS_TRY(vs_moved_check(job->env, info, job->merge->sources[0].file->name, err));
-    struct vs_buf blob;
-    vs_buf_init(&blob, job->env, (size_t)VS_INDEX_MAX_RUNS * 15 + VS_SECTION_HEADER_SIZE);
-    enum vs_status status = vs_moved_runs_encode(info->moved, info->moved_count, &blob, err);
-    if (status == VS_OK) {
-        status = vs_index_blob_put(&job->writer, VS_BLOB_MOVED, -1, -1, blob.data, blob.len, err);
-    }
-    vs_buf_clear(&blob);
-    return status;
-}
-
-// ---- drift of joined segments ----
-
-static enum vs_status list_figures(struct vs_merge_job *job,
-                                   const struct vs_merge_target *target,
-                                   size_t column,
-                                   struct vs_drift_figures *figures,
-                                   struct vs_error *err)
-{
-    size_t lists = job->base->info.columns[column].list_count;
-    uint32_t *sizes = vs_alloc_zeroed(job->env, lists + 1, sizeof *sizes);
-    struct vs_drift *drift = vs_alloc_zeroed(job->env, 1, sizeof *drift);
-    const struct vs_drift_baseline none = {0};
-    if (sizes != NULL && drift != NULL) {
-        struct vs_drift_figures of_lists;
-        for (size_t l = 0; l < lists; l++) {
-            sizes[l] = target->lists[column].records[l].slot_count;
-        }
-        vs_drift_figures_make(drift, &none, sizes, lists, &of_lists);
-        figures->gini = of_lists.gini;
-        figures->longest_to_mean = of_lists.longest_to_mean;
-    }
-    bool made = sizes != NULL && drift != NULL;
-    vs_free(job->env, sizes);
-    vs_free(job->env, drift);
-    return made ? VS_OK : no_memory(err);
-}
-
-static enum vs_status join_drift(struct vs_merge_job *job, size_t t, struct vs_error *err)
-{
-    const struct vs_merge_target *target = &job->targets[t];
-    for (size_t c = 0; c < job->base->info.column_count && !target->is_copy; c++) {
-        struct vs_drift_figures sum = {0};
-        double error = 0.0, energy = 0.0, far = 0.0;
-        bool known = job->parts[t].columns[c].has_lists;
-        for (size_t p = 0; p < target->piece_count; p++) {
-            const struct vs_drift_figures *part = &vs_merge_descriptor(&target->pieces[p])
-                                                       ->segments[target->pieces[p].segment]
-                                                       .columns[c]
-                                                       .drift;
-            known = known && part->count > 0;
-            sum.count += part->count;
-            error += (double)part->error * (double)part->count;
-            energy += (double)part->energy * (double)part->count;
-            far += (double)part->far_share * (double)part->count;
-        }
-        if (known) {
-            sum.error = (float)(error / (double)sum.count);
-            sum.energy = (float)(energy / (double)sum.count);
-            sum.far_share = (float)(far / (double)sum.count);
-            VS_TRY(list_figures(job, target, c, &sum, err));
-        }
-        job->parts[t].columns[c].drift = known ? sum : (struct vs_drift_figures){0};
-    }
-    return VS_OK;
-}
-
 // ---- the file ----
 
 static enum vs_status describe(struct vs_merge_job *job,
@@ -514,7 +407,7 @@ static enum vs_status write_all(struct vs_merge_job *job,
         result->joined_segments += job->targets[t].is_copy ? 0 : job->targets[t].piece_count;
     }
     VS_TRY(describe(job, &d, err));
-    VS_TRY(map_moved(job, &d.info, err));
+    VS_TRY(vs_merge_map_moved(job, &d.info, err));
     VS_TRY(put_values(job, err));
     VS_TRY(put_lists(job, err));
     for (size_t i = 0; i < merge->foreign_count; i++) {
@@ -523,9 +416,9 @@ static enum vs_status write_all(struct vs_merge_job *job,
     }
     VS_TRY(put_directories(job, err));
     VS_TRY(copy_others(job, err));
-    VS_TRY(put_moved(job, &d.info, err));
+    VS_TRY(vs_merge_put_moved(job, &d.info, err));
     for (size_t t = 0; t < job->target_count; t++) {
-        VS_TRY(join_drift(job, t, err));
+        VS_TRY(vs_merge_join_drift(job, t, err));
     }
     result->index_uuid = d.info.index_uuid;
     result->copied_bytes = job->copied_bytes;
@@ -539,7 +432,7 @@ static enum vs_status set_up(struct vs_merge_job *job, struct vs_error *err)
         return vs_fail(err, VS_LIMIT, "an index has 1 to %d segments", VS_INDEX_MAX_SEGMENTS);
     }
     for (size_t s = 1; s < merge->source_count; s++) {
-        VS_TRY(check_columns(&merge->sources[s], job->base, err));
+        VS_TRY(check_columns(&merge->sources[0], &merge->sources[s], err));
         VS_TRY(check_fields(&merge->sources[s], job->base, err));
     }
     size_t columns = job->base->info.column_count;

@@ -3,9 +3,10 @@
  * A new index file out of segments of others: segments are carried over byte for byte, or several
  * are joined into one by putting their lists together (docs/internals/index-life.md).
  *
- * Nothing is trained or encoded: all segments of a column share its codebook. Blobs are streamed
- * and their checksums checked on the way; memory stays small (4 bytes a slot, one stored column at
- * a time). Ownership: everything is borrowed. Threads: one caller.
+ * Nothing is trained or encoded: all segments of a column share its codebook. What is joined is
+ * streamed and its checksums checked on the way; memory stays small (4 bytes a slot, one stored
+ * column at a time). Of a segment that is carried over, what grows with its rows is copied unread,
+ * with its checksums. Ownership: everything is borrowed. Threads: one caller.
  */
 #ifndef VS_INDEX_INDEX_MERGE_H
 #define VS_INDEX_INDEX_MERGE_H
@@ -34,13 +35,12 @@ struct vs_merge_segment {
 struct vs_merge {
     struct vs_uuid index_uuid; // of the new file; all zero: random
     int64_t snapshot_id, sequence_number;
-    // The first is the base: columns, stored fields, recall curves, build facts and moved files are
-    // its.
+    // The first is the base: columns, stored fields, recall curves, build facts and moved files
+    // whose rows are all kept are its.
     size_t source_count;
     const struct vs_merge_source *sources;
     size_t segment_count;
     const struct vs_merge_segment *segments;
-    const bool *keep_moved; // [moved_count of the base]; NULL: all whose rows are kept
     // Blobs of other producers, as in struct vs_index_build_params.
     size_t foreign_count;
     const struct vs_puffin_blob *foreign_blobs;

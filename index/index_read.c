@@ -22,7 +22,12 @@ enum vs_status vs_index_blob_read(const struct vs_env *env,
                        VS_STR_ARG(blob->type), file->name, blob->length);
     }
     enum vs_status status = vs_file_read(file, blob->offset, (size_t)blob->length, bytes, err);
-    if (status == VS_OK && vs_crc32c(0, bytes, (size_t)blob->length) != blob->crc) {
+    bool right = status != VS_OK || vs_crc32c(0, bytes, (size_t)blob->length) == blob->crc;
+    if (!right) {
+        const struct vs_range range = {blob->offset, (size_t)blob->length, bytes};
+        status = vs_file_read_again(file, &range, blob->crc, &right, err);
+    }
+    if (status == VS_OK && !right) {
         status =
             vs_fail(err, VS_CORRUPT,
                     "%s: checksum of blob %.*s at offset %" PRIu64 " is wrong; rebuild the index",
@@ -194,7 +199,29 @@ enum vs_status vs_index_describe(const struct vs_env *env,
     return VS_OK;
 }
 
-static enum vs_status load_codebook(struct vs_index *index, size_t column, struct vs_error *err)
+// From memory that the index decodes whole, or (lazily) what searches need of it.
+static enum vs_status read_codebook(const struct vs_index *index,
+                                    const struct vs_blob_entry *blob,
+                                    size_t thread_count,
+                                    struct vs_codebook *codebook,
+                                    struct vs_error *err)
+{
+    if (index->options.lazy) {
+        const struct vs_codebook_blob place = {index->file, blob->offset, blob->length, blob->crc};
+        return vs_codebook_open(index->env, &place, thread_count, codebook, err);
+    }
+    uint8_t *bytes = NULL;
+    VS_TRY(vs_index_blob_read(index->env, index->file, blob, &bytes, err));
+    struct vs_str view = {(const char *)bytes, (size_t)blob->length};
+    enum vs_status status = vs_codebook_decode(index->env, view, index->file->name, codebook, err);
+    vs_free(index->env, bytes);
+    return status;
+}
+
+static enum vs_status load_codebook(struct vs_index *index,
+                                    size_t column,
+                                    size_t thread_count,
+                                    struct vs_error *err)
 {
     const struct vs_index_column *info = &index->descriptor.info.columns[column];
     struct vs_codebook *codebook = &index->codebooks[column];
@@ -204,23 +231,18 @@ static enum vs_status load_codebook(struct vs_index *index, size_t column, struc
         return vs_fail(err, VS_CORRUPT, "%s: column %" PRId32 " has lists but no codebook",
                        index->file->name, info->field_id);
     }
-    uint8_t *bytes = NULL;
-    VS_TRY(vs_index_blob_read(index->env, index->file, blob, &bytes, err));
-    struct vs_str view = {(const char *)bytes, (size_t)blob->length};
-    enum vs_status status = vs_codebook_decode(index->env, view, index->file->name, codebook, err);
-    vs_free(index->env, bytes);
-    if (status != VS_OK) {
-        return status;
-    }
+    VS_TRY(read_codebook(index, blob, thread_count, codebook, err));
+    bool is_named = index->options.lazy || vs_str_equal_c(info->model_id, codebook->model_id);
     if (codebook->dim != info->dim || codebook->m != info->m ||
         codebook->list_count != info->list_count || codebook->proj_dim != info->proj_dim ||
-        codebook->metric != info->metric || !vs_str_equal_c(info->model_id, codebook->model_id)) {
+        codebook->metric != info->metric || !is_named) {
         return vs_fail(err, VS_CORRUPT,
                        "%s: the codebook of column %" PRId32
                        " is not the one that the descriptor names",
                        index->file->name, info->field_id);
     }
-    index->memory_bytes += blob->length * 2;
+    // int8 forms and codes; decoded whole also the floats, and the int8 forms once more
+    index->memory_bytes += index->options.lazy ? blob->length / 3 : blob->length * 2;
     codebook->open_lists = info->open_lists;
     return VS_OK;
 }
@@ -259,6 +281,7 @@ static uint64_t ids_length(const struct vs_index *index, size_t s)
 static enum vs_status open_segment(struct vs_index *index,
                                    size_t s,
                                    const struct vs_index_open_options *options,
+                                   size_t thread_count,
                                    struct vs_error *err)
 {
     struct vs_index_open_segment *segment = &index->segments[s];
@@ -276,13 +299,14 @@ static enum vs_status open_segment(struct vs_index *index,
         VS_TRY(options->lazy ? VS_OK : vs_index_load_ids(index, s, err));
     }
     for (size_t c = 0; c < d->info.column_count && !options->skip_lists; c++) {
-        VS_TRY(vs_index_part_open(
-            index, s, c, options->thread_count > 0 ? options->thread_count : vs_cpu_count(), err));
+        VS_TRY(vs_index_part_open(index, s, c, thread_count, err));
     }
     return VS_OK;
 }
 
-static enum vs_status load_codebooks(struct vs_index *index, struct vs_error *err)
+static enum vs_status load_codebooks(struct vs_index *index,
+                                     size_t thread_count,
+                                     struct vs_error *err)
 {
     const struct vs_descriptor *d = &index->descriptor;
     for (size_t c = 0; c < d->info.column_count; c++) {
@@ -291,7 +315,7 @@ static enum vs_status load_codebooks(struct vs_index *index, struct vs_error *er
             has_lists = has_lists || d->segments[s].columns[c].has_lists;
         }
         if (has_lists) {
-            VS_TRY(load_codebook(index, c, err));
+            VS_TRY(load_codebook(index, c, thread_count, err));
         }
     }
     return VS_OK;
@@ -319,9 +343,12 @@ static enum vs_status read_tail(struct vs_ahead *ahead, uint64_t wanted, struct 
     return vs_ahead_read(ahead, start == 0 ? parts + 1 : parts, start == 0 ? 1 : 2, err);
 }
 
-static bool is_read_at_open(const struct vs_blob_entry *blob)
+// A file that reads ranges one after the other is near: its codebook is read where it is used.
+static bool is_read_at_open(const struct vs_index *index, const struct vs_blob_entry *blob)
 {
-    return vs_str_equal_c(blob->type, VS_BLOB_CODEBOOK) || vs_str_equal_c(blob->type, VS_BLOB_HOT);
+    bool near = index->source->vtable->read_many == NULL;
+    return (vs_str_equal_c(blob->type, VS_BLOB_CODEBOOK) && !near) ||
+           vs_str_equal_c(blob->type, VS_BLOB_HOT);
 }
 
 // Whatever opening will ask for and the tail did not bring.
@@ -336,7 +363,7 @@ static enum vs_status read_rest(struct vs_index *index,
         return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", index->file->name);
     }
     for (size_t i = 0; i < d->blob_count; i++) {
-        if (is_read_at_open(&d->blobs[i])) {
+        if (is_read_at_open(index, &d->blobs[i])) {
             parts[count++] = (struct vs_ahead_part){d->blobs[i].offset, d->blobs[i].length, NULL};
         }
     }
@@ -370,6 +397,7 @@ static enum vs_status open_all(struct vs_index *index,
                                struct vs_error *err)
 {
     struct vs_puffin puffin;
+    size_t threads = options->thread_count > 0 ? options->thread_count : vs_cpu_count();
     if (ahead != NULL) {
         VS_TRY(read_tail(ahead, options->tail_bytes, err));
     }
@@ -388,10 +416,10 @@ static enum vs_status open_all(struct vs_index *index,
     }
     index->skipped_lists = options->skip_lists;
     if (!options->skip_lists) {
-        VS_TRY(load_codebooks(index, err));
+        VS_TRY(load_codebooks(index, threads, err));
     }
     for (size_t s = 0; s < info->segment_count; s++) {
-        VS_TRY(open_segment(index, s, options, err));
+        VS_TRY(open_segment(index, s, options, threads, err));
     }
     info->file_size = index->file->size;
     info->memory_bytes = index->memory_bytes + index->arena.used_bytes;
@@ -410,11 +438,11 @@ static enum vs_status open_lazily(struct vs_index *index, struct vs_error *err)
     return status;
 }
 
-enum vs_status vs_index_open(const struct vs_env *env,
-                             struct vs_file *file,
-                             const struct vs_index_open_options *options,
-                             struct vs_index **index_out,
-                             struct vs_error *err)
+static enum vs_status open_once(const struct vs_env *env,
+                                struct vs_file *file,
+                                const struct vs_index_open_options *options,
+                                struct vs_index **index_out,
+                                struct vs_error *err)
 {
     struct vs_index *index = vs_alloc_zeroed(env, 1, sizeof *index);
     if (index == NULL) {
@@ -442,6 +470,19 @@ enum vs_status vs_index_open(const struct vs_env *env,
     }
     *index_out = index;
     return VS_OK;
+}
+
+// Damage may be that of a local copy: then once more without it.
+enum vs_status vs_index_open(const struct vs_env *env,
+                             struct vs_file *file,
+                             const struct vs_index_open_options *options,
+                             struct vs_index **index_out,
+                             struct vs_error *err)
+{
+    enum vs_status status = open_once(env, file, options, index_out, err);
+    return status == VS_CORRUPT && vs_file_forget(file, 0, file->size)
+               ? open_once(env, file, options, index_out, err)
+               : status;
 }
 
 static void close_segment(struct vs_index *index, struct vs_index_open_segment *segment)

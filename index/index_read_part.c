@@ -348,74 +348,108 @@ static enum vs_status open_lists_lazily(struct opener *o, size_t segment, struct
 
 // ---- vectors ----
 
-// Presence bits and row CRCs; the bits must agree with the slots where there are lists.
+static enum vs_status find_vectors(struct opener *o, struct vs_error *err)
+{
+    VS_TRY(need_blob(o, vs_vectors_blob(o->part->half), o->segment, &o->vectors, err));
+    o->part->vectors_offset = o->vectors->offset + VS_SECTION_HEADER_SIZE;
+    o->part->has_vectors = true;
+    return VS_OK;
+}
+
+static enum vs_status vectors_layout(const struct opener *o,
+                                     struct vs_vectors_layout *layout_out,
+                                     struct vs_error *err)
+{
+    struct vs_section_header header;
+    bool half = o->part->half;
+    VS_TRY(read_header(o, vs_vectors_section(half), o->vectors, &header, err));
+    if (header.values[0] != o->row_count || header.values[1] != o->column->dim ||
+        !vs_vectors_layout(o->row_count, o->column->dim, vs_vectors_width(half), layout_out) ||
+        layout_out->length != o->vectors->length) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: the vectors of column %" PRId32 " do not fit %" PRIu64
+                       " rows of %" PRIu32 " values",
+                       o->index->file->name, o->column->field_id, o->row_count, o->column->dim);
+    }
+    return VS_OK;
+}
+
+// Presence bits and row CRCs as they are stored, checked.
+static enum vs_status read_tables(const struct opener *o,
+                                  const struct vs_vectors_layout *layout,
+                                  uint8_t *tables,
+                                  struct vs_error *err)
+{
+    size_t bytes = (size_t)(layout->crc - layout->presence);
+    uint32_t crc = 0;
+    const struct vs_range range = {o->vectors->offset + layout->presence, bytes, tables};
+    VS_TRY(vs_file_read(o->index->file, range.offset, bytes + 4, tables, err));
+    memcpy(&crc, tables + bytes, 4);
+    bool right = vs_crc32c(0, tables, bytes) == crc;
+    if (!right) {
+        VS_TRY(vs_file_read_again(o->index->file, &range, crc, &right, err));
+    }
+    return right ? VS_OK
+                 : vs_fail(err, VS_CORRUPT,
+                           "%s: checksum of the vector tables of column %" PRId32 " is wrong",
+                           o->index->file->name, o->column->field_id);
+}
+
+// The bits must agree with the slots where there are lists.
+static enum vs_status check_presence(const struct opener *o,
+                                     const uint64_t *bits,
+                                     struct vs_error *err)
+{
+    const struct vs_index_part *part = o->part;
+    size_t words = (size_t)((o->row_count + 63) / 64);
+    if (o->row_count % 64 != 0 && words > 0 && bits[words - 1] >> (o->row_count % 64) != 0) {
+        return vs_fail(err, VS_CORRUPT, "%s: presence bits behind the last row are set",
+                       o->index->file->name);
+    }
+    if (part->presence != NULL && memcmp(bits, part->presence, words * 8) != 0) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: vectors and lists of column %" PRId32 " hold different rows",
+                       o->index->file->name, o->column->field_id);
+    }
+    return VS_OK;
+}
+
+// Others may be reading the part: nothing of it changes but row_crcs, and presence where there are
+// no lists (which then is part of opening).
 static enum vs_status load_vector_tables(struct opener *o, struct vs_error *err)
 {
     const struct vs_env *env = o->index->env;
     struct vs_index_part *part = o->part;
-    struct vs_section_header header;
-    const char *name = o->index->file->name;
-    VS_TRY(need_blob(o, vs_vectors_blob(part->half), o->segment, &o->vectors, err));
-    VS_TRY(read_header(o, vs_vectors_section(part->half), o->vectors, &header, err));
-    if (header.values[0] != o->row_count || header.values[1] != o->column->dim ||
-        !vs_vectors_layout(o->row_count, o->column->dim, vs_vectors_width(part->half),
-                           &part->vectors_at) ||
-        part->vectors_at.length != o->vectors->length) {
-        return vs_fail(err, VS_CORRUPT,
-                       "%s: the vectors of column %" PRId32 " do not fit %" PRIu64
-                       " rows of %" PRIu32 " values",
-                       name, o->column->field_id, o->row_count, o->column->dim);
-    }
-    size_t presence_bytes = (size_t)(part->vectors_at.row_crcs - part->vectors_at.presence);
-    size_t table_bytes = (size_t)(part->vectors_at.crc - part->vectors_at.presence),
-           words = (size_t)((o->row_count + 63) / 64);
+    struct vs_vectors_layout layout;
+    VS_TRY(vectors_layout(o, &layout, err));
+    size_t words = (size_t)((o->row_count + 63) / 64),
+           table_bytes = (size_t)(layout.crc - layout.presence);
     uint8_t *tables = vs_alloc(env, table_bytes + 4);
-    vs_free(env, part->row_crcs); // of an attempt that failed
-    part->row_crcs = vs_alloc_zeroed(env, (size_t)o->row_count, sizeof(uint32_t));
-    uint64_t *bits = vs_alloc_zeroed(env, words, sizeof(uint64_t));
-    enum vs_status status = VS_OK;
-    if (tables == NULL || part->row_crcs == NULL || bits == NULL) {
-        status = no_memory(o, table_bytes, err);
-    }
-    if (status == VS_OK) {
-        status = vs_file_read(o->index->file, o->vectors->offset + part->vectors_at.presence,
-                              table_bytes + 4, tables, err);
-    }
-    uint32_t crc = 0;
-    if (status == VS_OK) {
-        memcpy(&crc, tables + table_bytes, 4);
-        if (vs_crc32c(0, tables, table_bytes) != crc) {
-            status = vs_fail(err, VS_CORRUPT,
-                             "%s: checksum of the vector tables of column %" PRId32 " is wrong",
-                             name, o->column->field_id);
-        }
-    }
+    uint32_t *row_crcs = vs_alloc_zeroed(env, (size_t)o->row_count, sizeof *row_crcs);
+    uint64_t *bits = vs_alloc_zeroed(env, words, sizeof *bits);
+    enum vs_status status = tables == NULL || row_crcs == NULL || bits == NULL
+                                ? no_memory(o, table_bytes, err)
+                                : read_tables(o, &layout, tables, err);
     if (status == VS_OK) {
         memcpy(bits, tables, (size_t)((o->row_count + 7) / 8));
-        memcpy(part->row_crcs, tables + presence_bytes, (size_t)o->row_count * 4);
-        if (o->row_count % 64 != 0 && words > 0 && bits[words - 1] >> (o->row_count % 64) != 0) {
-            status =
-                vs_fail(err, VS_CORRUPT, "%s: presence bits behind the last row are set", name);
-        } else if (part->presence != NULL && memcmp(bits, part->presence, words * 8) != 0) {
-            status = vs_fail(err, VS_CORRUPT,
-                             "%s: vectors and lists of column %" PRId32 " hold different rows",
-                             name, o->column->field_id);
-        }
+        memcpy(row_crcs, tables + (layout.row_crcs - layout.presence), (size_t)o->row_count * 4);
+        status = check_presence(o, bits, err);
     }
     vs_free(env, tables);
-    if (status == VS_OK && part->presence == NULL) {
+    if (status != VS_OK) {
+        vs_free(env, row_crcs);
+        vs_free(env, bits);
+        return status;
+    }
+    if (part->presence == NULL) {
         part->presence = bits;
-        bits = NULL;
+    } else {
+        vs_free(env, bits);
     }
-    vs_free(env, bits);
+    part->row_crcs = row_crcs;
     o->index->memory_bytes += (uint64_t)o->row_count * 4 + words * 8;
-    part->vectors_blob = o->vectors->offset;
-    part->vectors_offset = o->vectors->offset + VS_SECTION_HEADER_SIZE;
-    part->has_vectors = part->has_vectors || status == VS_OK;
-    if (status == VS_OK) {
-        atomic_store_explicit(&part->tables_there, true, memory_order_release);
-    }
-    return status;
+    atomic_store_explicit(&part->tables_there, true, memory_order_release);
+    return VS_OK;
 }
 
 // Flat segments keep their vectors in memory, with 1 / length for cosine.
@@ -464,12 +498,11 @@ static enum vs_status open_part(
         VS_TRY(lazy ? open_lists_lazily(o, segment, err)
                     : load_lists(o, segment, thread_count, err));
     }
-    if (!facts->has_lists || (stored && !lazy)) {
+    if (!facts->has_lists || stored) {
+        VS_TRY(find_vectors(o, err));
+    }
+    if (!facts->has_lists || (stored && !lazy)) { // else they are read when they are asked for
         VS_TRY(load_vector_tables(o, err));
-    } else if (stored) {
-        VS_TRY(need_blob(o, vs_vectors_blob(o->part->half), segment, &o->vectors, err));
-        o->part->vectors_offset = o->vectors->offset + VS_SECTION_HEADER_SIZE;
-        o->part->has_vectors = true; // their tables are read when they are asked for
     }
     if (!facts->has_lists) {
         VS_TRY(load_flat_vectors(o, err));
@@ -522,6 +555,7 @@ enum vs_status vs_index_part_tables(const struct vs_index *index,
                        .column = &index->descriptor.info.columns[column],
                        .segment = segment,
                        .row_count = index->descriptor.info.segments[segment].row_count};
+    VS_TRY(need_blob(&o, vs_vectors_blob(part->half), segment, &o.vectors, err));
     (void)pthread_mutex_lock(&own.out->lock);
     enum vs_status status = atomic_load_explicit(&part->tables_there, memory_order_relaxed)
                                 ? VS_OK

@@ -114,8 +114,15 @@ static enum vs_status read_vectors(const struct rescorer *x,
     VS_TRY(vs_file_read_many(index->file, x->ranges, range_count, err));
     for (size_t i = 0; i < count; i++) {
         uint32_t row = x->rows->rows[order[i]];
-        if (vs_crc32c(0, x->vectors + i * row_bytes, row_bytes) !=
-            part_of(x, order[i])->row_crcs[row]) {
+        uint32_t crc = part_of(x, order[i])->row_crcs[row];
+        const struct vs_range range = {part_of(x, order[i])->vectors_offset +
+                                           row * (uint64_t)row_bytes,
+                                       row_bytes, x->vectors + i * row_bytes};
+        bool right = vs_crc32c(0, range.dst, row_bytes) == crc;
+        if (!right) {
+            VS_TRY(vs_file_read_again(index->file, &range, crc, &right, err));
+        }
+        if (!right) {
             return vs_fail(err, VS_CORRUPT,
                            "%s: checksum of the vector of row %" PRIu32
                            " is wrong; rebuild the index",

@@ -18,12 +18,19 @@ static enum vs_status check_vectors(const struct vs_index *index,
                                     const struct vs_index_part *part,
                                     const uint32_t *rows,
                                     size_t count,
-                                    const uint8_t *vectors,
+                                    uint8_t *vectors,
                                     size_t row_bytes,
                                     struct vs_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (vs_crc32c(0, vectors + i * row_bytes, row_bytes) != part->row_crcs[rows[i]]) {
+        uint32_t crc = part->row_crcs[rows[i]];
+        const struct vs_range range = {part->vectors_offset + rows[i] * (uint64_t)row_bytes,
+                                       row_bytes, vectors + i * row_bytes};
+        bool right = vs_crc32c(0, range.dst, row_bytes) == crc;
+        if (!right) {
+            VS_TRY(vs_file_read_again(index->file, &range, crc, &right, err));
+        }
+        if (!right) {
             return vs_fail(err, VS_CORRUPT,
                            "%s: checksum of the vector of row %" PRIu32
                            " is wrong; rebuild the index",
@@ -205,6 +212,7 @@ static enum vs_status decode_attr(const struct vs_index *index,
     const struct vs_index_info *info = &index->descriptor.info;
     struct vs_ahead_part part;
     VS_TRY(find_attr(index, segment, field, &part, err));
+    size_t row_count = (size_t)info->segments[segment].row_count;
     uint8_t *bytes = vs_alloc(index->env, (size_t)part.len);
     if (bytes == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory for column '%.*s'",
@@ -214,10 +222,27 @@ static enum vs_status decode_attr(const struct vs_index *index,
     if (status == VS_OK) {
         struct vs_str view = {(const char *)bytes, (size_t)part.len};
         status = vs_attr_decode(index->env, view, index->file->name, &info->fields[field],
-                                (size_t)info->segments[segment].row_count, column_out, err);
+                                row_count, column_out, err);
+        if (status == VS_CORRUPT && vs_file_forget(index->file, part.offset, part.len)) {
+            status = vs_file_read(index->file, part.offset, (size_t)part.len, bytes, err);
+            status = status == VS_OK
+                         ? vs_attr_decode(index->env, view, index->file->name, &info->fields[field],
+                                          row_count, column_out, err)
+                         : status;
+        }
     }
     vs_free(index->env, bytes);
     return status;
+}
+
+static bool has_attrs(const struct vs_index_open_segment *open, const size_t *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!open->attr_loaded[fields[i]]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // Decodes those of the columns that nobody asked for before, read in one round, and keeps them. The
@@ -234,8 +259,12 @@ static enum vs_status need_attrs(const struct vs_index *index,
     struct vs_ahead ahead;
     size_t part_count = 0;
     enum vs_status status = VS_OK;
-    vs_ahead_init(&ahead, index->env, index->file);
     pthread_mutex_lock(lock);
+    if (has_attrs(open, fields, count)) {
+        pthread_mutex_unlock(lock);
+        return VS_OK;
+    }
+    vs_ahead_init(&ahead, index->env, index->file);
     struct vs_ahead_part *parts = vs_alloc_zeroed(index->env, count + 1, sizeof *parts);
     if (parts == NULL) {
         status = vs_fail(err, VS_NO_MEMORY, "%s: out of memory", index->file->name);
@@ -297,6 +326,9 @@ static enum vs_status open_payload(const struct vs_index *index,
                                            .row_count =
                                                (size_t)d->info.segments[segment].row_count};
     enum vs_status status = vs_payload_open(index->env, &place, reader_out, err);
+    if (status == VS_CORRUPT && vs_file_forget(index->file, blob->offset, blob->length)) {
+        status = vs_payload_open(index->env, &place, reader_out, err); // without local copies
+    }
     vs_free(index->env, fields);
     return status;
 }
@@ -386,11 +418,13 @@ enum vs_status vs_index_prefetch(const struct vs_index *index,
                                  size_t segment,
                                  const int32_t *field_ids,
                                  size_t field_count,
+                                 const struct vs_op *op,
                                  struct vs_error *err)
 {
     const struct vs_descriptor *d = &index->descriptor;
     struct vs_payload_reader *reader = NULL;
     bool payload = false;
+    VS_TRY(vs_op_check(index->env, op, err));
     size_t count = 0, *fields = vs_alloc_zeroed(index->env, field_count + 1, sizeof *fields);
     enum vs_status status = VS_OK;
     if (fields == NULL) {
@@ -406,6 +440,9 @@ enum vs_status vs_index_prefetch(const struct vs_index *index,
     }
     if (status == VS_OK && count > 0) {
         status = need_attrs(index, segment, fields, count, err);
+    }
+    if (status == VS_OK && payload) {
+        status = vs_op_check(index->env, op, err);
     }
     if (status == VS_OK && payload) {
         status = payload_reader(index, segment, &reader, err);
@@ -431,7 +468,7 @@ enum vs_status vs_index_fetch(const struct vs_index *index,
                            segment, index->file->name);
         }
     }
-    VS_TRY(vs_index_prefetch(index, segment, field_ids, field_count, err));
+    VS_TRY(vs_index_prefetch(index, segment, field_ids, field_count, NULL, err));
     for (size_t i = 0; i < field_count; i++) {
         size_t field = 0;
         VS_TRY(find_field(index, segment, field_ids[i], &field, err));

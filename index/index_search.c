@@ -191,14 +191,24 @@ static void set_settings(struct list_search *search, struct vs_index_scratch *sc
     }
     struct vs_lists_query *inner = &search->inner;
     inner->k = query->k < slots ? query->k : (size_t)slots;
-    search->rescore = query->rescore || (query->nprobe == 0 && settings.rescore);
+    // A filter, not a few deleted rows: the answers may lie where int8 tells less.
+    bool is_filtered = allowed * 10 < slots * 9,
+         has_vectors = (search->column->has_exact_rows || search->column->has_half_rows) &&
+                       !search->index->options.lazy;
+    search->rescore = query->rescore ||
+                      (query->nprobe == 0 && (settings.rescore || (is_filtered && has_vectors)));
     size_t keep = vs_recall_kept(inner->k, search->rescore);
     inner->keep = keep < slots ? keep : (size_t)slots;
     inner->nprobe = query->nprobe > 0 ? query->nprobe : settings.nprobe;
     inner->gap = query->nprobe > 0 ? query->gap : settings.gap;
     inner->rerank = query->rerank > 0 ? query->rerank : settings.rerank;
-    if (query->rerank == 0 && allowed * 10 < slots * 9) { // a filter, not a few deleted rows
-        inner->rerank_most = inner->rerank * VS_MASK_RERANK_MOST;
+    if (query->rerank == 0 && is_filtered) {
+        const struct vs_codebook *codebook = search->targets[0].lists->codebook;
+        const struct vs_recall_shape shape = {.entry_count = entries,
+                                              .list_count = codebook->list_count,
+                                              .m = codebook->m,
+                                              .dim = codebook->dim};
+        inner->rerank_most = vs_mask_rerank_most(&shape, inner->rerank);
     }
     inner->op = query->op;
     search->stats->rerank = inner->rerank;

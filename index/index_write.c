@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define COPY_BYTES (UINT64_C(256) << 20) // between two looks at whether to stop
+
 enum vs_status vs_index_writer_open(struct vs_index_writer *writer,
                                     const struct vs_env *env,
                                     struct vs_writer *out,
@@ -76,6 +78,22 @@ enum vs_status vs_index_blob_write(struct vs_index_writer *writer,
 {
     writer->crc = vs_crc32c(writer->crc, bytes, n);
     return vs_puffin_writer_write(writer->puffin, bytes, n, err);
+}
+
+enum vs_status vs_index_blob_copy(struct vs_index_writer *writer,
+                                  struct vs_file *file,
+                                  const struct vs_blob_entry *blob,
+                                  const struct vs_op *op,
+                                  struct vs_error *err)
+{
+    for (uint64_t at = 0; at < blob->length; at += COPY_BYTES) {
+        uint64_t left = blob->length - at;
+        VS_TRY(vs_op_check(writer->env, op, err));
+        VS_TRY(vs_puffin_writer_copy(writer->puffin, file, blob->offset + at,
+                                     left < COPY_BYTES ? left : COPY_BYTES, err));
+    }
+    writer->crc = blob->crc;
+    return VS_OK;
 }
 
 enum vs_status vs_index_blob_end(struct vs_index_writer *writer, struct vs_error *err)

@@ -41,6 +41,13 @@ enum vs_status vs_index_blob_write(struct vs_index_writer *writer,
                                    const void *bytes,
                                    size_t n,
                                    struct vs_error *err);
+// All bytes of a blob that was begun from that of another index file, unread where the storage can
+// copy it. Its checksum goes along, so that damage shows in the copy as it does in the original.
+enum vs_status vs_index_blob_copy(struct vs_index_writer *writer,
+                                  struct vs_file *file,
+                                  const struct vs_blob_entry *blob,
+                                  const struct vs_op *op,
+                                  struct vs_error *err);
 enum vs_status vs_index_blob_end(struct vs_index_writer *writer, struct vs_error *err);
 // All three for bytes in memory.
 enum vs_status vs_index_blob_put(struct vs_index_writer *writer,

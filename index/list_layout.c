@@ -14,6 +14,8 @@ static bool make_offsets(struct vs_list_layout *layout,
     for (uint32_t l = 0; l < list_count; l++) {
         layout->first_entry[l] = (uint32_t)entries;
         layout->entry_count[l] = records[l].entry_count;
+        layout->places[l] = (struct vs_list_place){(uint32_t)entries, records[l].entry_count,
+                                                   records[l].first_slot, 0};
         entries += (records[l].entry_count + lanes - 1) / lanes * lanes;
         layout->first_block[l + 1] =
             layout->first_block[l] + vs_list_blocks(records[l].entry_count);
@@ -36,10 +38,12 @@ enum vs_status vs_list_layout_make(const struct vs_env *env,
     size_t lanes = kernels->pq4_lanes;
     struct vs_list_layout layout = {.m = m, .entry_bytes = vs_pq4_bytes(kernels, lanes, m) / lanes};
     enum vs_status status = VS_OK;
+    layout.places = vs_alloc_zeroed(env, list_count, sizeof *layout.places);
     layout.first_entry = vs_alloc_zeroed(env, (size_t)list_count + 1, sizeof(uint32_t));
     layout.first_block = vs_alloc_zeroed(env, (size_t)list_count + 1, sizeof(uint32_t));
     layout.entry_count = vs_alloc_zeroed(env, list_count, sizeof(uint32_t));
-    if (layout.first_entry == NULL || layout.first_block == NULL || layout.entry_count == NULL) {
+    if (layout.places == NULL || layout.first_entry == NULL || layout.first_block == NULL ||
+        layout.entry_count == NULL) {
         status = vs_fail(err, VS_NO_MEMORY, "out of memory for the directory of lists");
     } else if (!make_offsets(&layout, records, list_count, lanes)) {
         status = vs_fail(err, VS_LIMIT, "a segment holds at most %u entries", UINT32_MAX);
@@ -50,7 +54,7 @@ enum vs_status vs_list_layout_make(const struct vs_env *env,
         layout.codes = vs_alloc_aligned(env, entries * layout.entry_bytes);
         layout.slots = vs_alloc_aligned(env, entries * sizeof(uint32_t));
         layout.memory_bytes =
-            entries * (layout.entry_bytes + sizeof(uint32_t)) + 12 * ((uint64_t)list_count + 1);
+            entries * (layout.entry_bytes + sizeof(uint32_t)) + 28 * ((uint64_t)list_count + 1);
         if (layout.codes == NULL || layout.slots == NULL) {
             status = vs_fail(err, VS_NO_MEMORY, "out of memory for %zu entries of lists", entries);
         }
@@ -79,6 +83,7 @@ void vs_list_layout_put(const struct vs_list_layout *layout,
 
 void vs_list_layout_clear(const struct vs_env *env, struct vs_list_layout *layout)
 {
+    vs_free(env, layout->places);
     vs_free(env, layout->first_entry);
     vs_free(env, layout->first_block);
     vs_free(env, layout->entry_count);

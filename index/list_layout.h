@@ -13,11 +13,19 @@
 #include "index/index_format.h"
 #include "vecstore/base/env.h"
 
+// What a scan has to know of a list, together in one line of memory.
+struct vs_list_place {
+    uint32_t first_entry, entry_count;
+    uint32_t first_slot; // of its own rows
+    uint32_t reserved;
+};
+
 struct vs_list_layout {
-    uint32_t *first_entry; // [list_count + 1], of the lists before, padded
-    uint32_t *first_block; // [list_count + 1], words of a lane mask: 32 entries each
-    uint32_t *entry_count; // [list_count], without padding
-    uint8_t *codes;        // first_entry[list] * entry_bytes: where a list's codes start
+    struct vs_list_place *places; // [list_count]
+    uint32_t *first_entry;        // [list_count + 1], of the lists before, padded
+    uint32_t *first_block;        // [list_count + 1], words of a lane mask: 32 entries each
+    uint32_t *entry_count;        // [list_count], without padding
+    uint8_t *codes;               // first_entry[list] * entry_bytes: where a list's codes start
     uint32_t *slots;
     size_t entry_bytes; // of one entry's codes
     uint32_t m;

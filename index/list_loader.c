@@ -37,12 +37,16 @@ enum vs_status vs_list_loader_new(const struct vs_env *env,
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&loader->changed, &attributes);
     (void)pthread_condattr_destroy(&attributes);
+    loader->seen =
+        vs_alloc_zeroed(env, (size_t)((lists->row_count + 63) / 64) + 1, sizeof *loader->seen);
+    bool room = loader->seen != NULL;
     for (int kind = 0; kind < VS_PIECE_KINDS; kind++) {
         loader->states[kind] = vs_alloc_zeroed(env, loader->list_count, 1);
-        if (loader->states[kind] == NULL) {
-            vs_list_loader_free(loader);
-            return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", options->file->name);
-        }
+        room = room && loader->states[kind] != NULL;
+    }
+    if (!room) {
+        vs_list_loader_free(loader);
+        return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", options->file->name);
     }
     *loader_out = loader;
     return VS_OK;
@@ -57,6 +61,7 @@ void vs_list_loader_free(struct vs_list_loader *loader)
     for (int kind = 0; kind < VS_PIECE_KINDS; kind++) {
         vs_free(loader->env, loader->states[kind]);
     }
+    vs_free(loader->env, loader->seen);
     (void)pthread_cond_destroy(&loader->changed);
     (void)pthread_mutex_destroy(&loader->lock);
     vs_free(loader->env, loader);
@@ -120,26 +125,21 @@ bool vs_loader_is_there(const struct vs_list_loader *loader, enum vs_piece_kind 
            VS_PIECE_THERE;
 }
 
-// Each row has one slot at most: known once all facts are there.
-static enum vs_status check_rows_apart(struct vs_list_loader *loader, struct vs_error *err)
+// Lock held. Each row has one slot at most: known once all facts are there.
+static void check_rows_apart(struct vs_list_loader *loader)
 {
     const struct vs_lists *lists = loader->options.lists;
-    uint64_t *seen =
-        vs_alloc_zeroed(loader->env, (size_t)((lists->row_count + 63) / 64) + 1, sizeof *seen);
-    if (seen == NULL) {
-        return vs_fail(err, VS_NO_MEMORY, "%s: out of memory", loader->options.file->name);
-    }
-    enum vs_status status = VS_OK;
-    for (uint32_t slot = 0; slot < lists->slot_count && status == VS_OK; slot++) {
+    uint64_t *seen = loader->seen;
+    for (uint32_t slot = 0; slot < lists->slot_count && loader->damage.code == VS_OK; slot++) {
         uint32_t row = lists->facts[slot].row;
         if (vs_bit_get(seen, row)) {
-            status = vs_fail(err, VS_CORRUPT, "%s: row %" PRIu32 " has two slots",
-                             loader->options.file->name, row);
+            (void)vs_fail(&loader->damage, VS_CORRUPT, "%s: row %" PRIu32 " has two slots",
+                          loader->options.file->name, row);
         }
         vs_bit_set(seen, row);
     }
     vs_free(loader->env, seen);
-    return status;
+    loader->seen = NULL;
 }
 
 // Lock held, after pieces were brought.
@@ -218,14 +218,9 @@ static enum vs_status bring_claimed(struct vs_list_loader *loader,
     (void)pthread_mutex_unlock(&loader->lock);
     enum vs_status status = vs_loader_fetch(loader, pieces, count, background, err);
     (void)pthread_mutex_lock(&loader->lock);
-    uint32_t facts = loader->there[VS_PIECE_FACTS];
     settle(loader, pieces, count, status == VS_OK ? VS_PIECE_THERE : VS_PIECE_ABSENT);
-    if (facts < loader->there[VS_PIECE_FACTS] &&
-        loader->there[VS_PIECE_FACTS] == loader->list_count) {
-        struct vs_error why = {0};
-        if (check_rows_apart(loader, &why) != VS_OK) {
-            loader->damage = why;
-        }
+    if (loader->there[VS_PIECE_FACTS] == loader->list_count && loader->seen != NULL) {
+        check_rows_apart(loader);
     }
     note_progress(loader);
     (void)pthread_cond_broadcast(&loader->changed);
@@ -239,6 +234,8 @@ void vs_list_loader_take_facts(struct vs_list_loader *loader)
                               memory_order_release);
     }
     loader->there[VS_PIECE_FACTS] = loader->list_count;
+    vs_free(loader->env, loader->seen);
+    loader->seen = NULL;
 }
 
 enum vs_status vs_loader_bring(struct vs_list_loader *loader,

@@ -170,6 +170,16 @@ void vs_coarse_project(struct vs_coarse *coarse,
 // Leaves the `want` best lists in keys and ids, in no order; returns how many. Up to a certain
 // share only the lists of the nearest super-clusters are looked at.
 size_t vs_coarse_rank(struct vs_coarse *coarse, const struct vs_codebook *codebook, size_t want);
+// Its parts, for batches. How many lists go on from their codes to int8 centroids; 0: all do, codes
+// are not looked at.
+size_t vs_coarse_shortlist(const struct vs_codebook *codebook, size_t want);
+// How many lists have their codes looked at, at least, to find `keep`.
+size_t vs_coarse_opened(const struct vs_codebook *codebook, size_t keep);
+// Scores the lists coarse->ids[count] from their int8 centroids and leaves the `want` best.
+size_t vs_coarse_best(struct vs_coarse *coarse,
+                      const struct vs_codebook *codebook,
+                      size_t count,
+                      size_t want);
 // A gap (struct vs_recall_point) in the units of the keys' scores.
 float vs_coarse_gap(const struct vs_codebook *codebook, const float *y_lists, float gap);
 

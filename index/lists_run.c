@@ -145,44 +145,64 @@ uint64_t vs_lists_run_scan(struct vs_lists_run *run,
 {
     const struct vs_lists *lists = target->lists;
     const struct vs_list_layout *layout = lists->layout;
+    const struct vs_list_place place = layout->places[list], next = layout->places[ahead];
     const struct vs_lane_mask *mask = target->mask;
     struct vs_reservoir *r = &run->scan;
-    size_t left = layout->entry_count[list];
+    size_t left = place.entry_count;
     uint64_t allowed = mask == NULL                 ? left
                        : mask->list_allowed != NULL ? mask->list_allowed[list]
                                                     : 0;
-    struct vs_pq4_scan scan = {.codes = vs_lists_codes(lists, list),
-                               .m = run->codebook->m,
-                               .lut = run->table,
-                               .ids = vs_lists_slots(lists, list),
-                               .ahead = vs_lists_codes(lists, ahead),
-                               .ahead_bytes = layout->entry_count[ahead] * layout->entry_bytes};
     if (allowed == 0) {
         return 0;
     }
+    struct vs_pq4_scan scan = {.codes = layout->codes + place.first_entry * layout->entry_bytes,
+                               .m = run->codebook->m,
+                               .lut = run->table,
+                               .first_id = target->first_slot,
+                               .ahead = layout->codes + next.first_entry * layout->entry_bytes,
+                               .ahead_bytes = next.entry_count * layout->entry_bytes};
+    if (lists->repeated) {
+        scan.ids = layout->slots + place.first_entry;
+        __builtin_prefetch(layout->slots + next.first_entry, 0, 2);
+    } else { // a list's entries are its own rows, in their order
+        scan.first_id += place.first_slot;
+    }
     run->stats->scanned += left;
     scan.lane_mask = mask != NULL ? mask->lanes + layout->first_block[list] : NULL;
-    __builtin_prefetch(vs_lists_slots(lists, ahead), 0, 2);
     while (left > 0) {
         scan.count = left < PIECE_ENTRIES ? left : PIECE_ENTRIES;
         if (r->count > 2 * r->keep) {
             vs_reservoir_thin(r);
         }
         scan.threshold = r->threshold;
-        size_t found = run->kernels->pq4_select(&scan, r->keys + r->count, r->ids + r->count);
-        for (size_t i = 0; target->first_slot > 0 && i < found; i++) {
-            r->ids[r->count + i] += target->first_slot;
-        }
-        r->count += found;
+        r->count += run->kernels->pq4_select(&scan, r->keys + r->count, r->ids + r->count);
         left -= scan.count;
         scan.codes += scan.count * layout->entry_bytes;
-        scan.ids += scan.count;
+        if (scan.ids != NULL) {
+            scan.ids += scan.count;
+        } else {
+            scan.first_id += (uint32_t)scan.count;
+        }
         scan.lane_mask =
             scan.lane_mask != NULL ? scan.lane_mask + scan.count / VS_BLOCK_LANES : NULL;
         scan.ahead = NULL;
         scan.ahead_bytes = 0;
     }
     return allowed;
+}
+
+void vs_lists_run_prime(const struct vs_lists_run *run, const uint32_t *ids, size_t count)
+{
+    for (size_t t = 0; t < run->query->target_count; t++) {
+        const struct vs_list_layout *layout = run->query->targets[t].lists->layout;
+        for (size_t i = 0; i < count; i++) {
+            const struct vs_list_place place = layout->places[ids[i]];
+            const uint8_t *codes = layout->codes + place.first_entry * layout->entry_bytes;
+            for (size_t at = 0; at < place.entry_count * layout->entry_bytes; at += 64) {
+                __builtin_prefetch(codes + at, 0, 2);
+            }
+        }
+    }
 }
 
 // ---- re-rank ----

@@ -56,6 +56,8 @@ uint64_t vs_lists_run_scan(struct vs_lists_run *run,
                            const struct vs_lists_target *target,
                            uint32_t list,
                            uint32_t ahead);
+// Lets the codes of the first lists to scan come in.
+void vs_lists_run_prime(const struct vs_lists_run *run, const uint32_t *ids, size_t count);
 // Scores the candidates from their int8 rows.
 enum vs_status vs_lists_run_rerank(struct vs_lists_run *run, struct vs_error *err);
 // lists_fetch.c: brings lists of all targets that are not in memory, with the rows of the nearest,

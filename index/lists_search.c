@@ -3,7 +3,7 @@
 #include "index/mask_budget.h"
 #include "index/recall_curve.h"
 
-#define PREFETCH_LISTS 4
+#define PREFETCH_LISTS 2
 // Nearest lists whose rows are fetched with the codes where they are not in memory.
 #define NEAR_LISTS 16
 #define CHECK_LISTS 256 // lists between two looks at the clock
@@ -156,6 +156,9 @@ static enum vs_status scan_lists(struct vs_lists_run *run,
             next = next < count - i ? next : count - i;
             VS_TRY(vs_op_check(env, query->op, err));
             VS_TRY(vs_lists_run_need(run, ids + i, next, i == 0 ? NEAR_LISTS : 0, err));
+            if (i == 0) {
+                vs_lists_run_prime(run, ids, next < PREFETCH_LISTS ? next : PREFETCH_LISTS);
+            }
         }
         uint32_t ahead = ids[i + PREFETCH_LISTS < count ? i + PREFETCH_LISTS : i];
         for (size_t t = 0; t < query->target_count; t++) {

@@ -104,13 +104,19 @@ enum vs_status vs_loader_read(struct vs_list_loader *loader,
 
 enum vs_status vs_loader_check_crc(const struct vs_list_loader *loader,
                                    const struct vs_piece *piece,
-                                   const uint8_t *bytes,
+                                   uint8_t *bytes,
                                    struct vs_error *err)
 {
     static const char *const names[VS_PIECE_KINDS] = {"codes", "row facts", "rows"};
     const struct vs_list_record *record = &loader->options.lists->records[piece->list];
     const uint32_t wanted[VS_PIECE_KINDS] = {record->list_crc, record->facts_crc, record->rows_crc};
-    if (vs_crc32c(0, bytes, (size_t)piece->len) != wanted[piece->kind]) {
+    uint32_t crc = wanted[piece->kind];
+    bool right = vs_crc32c(0, bytes, (size_t)piece->len) == crc;
+    if (!right) {
+        const struct vs_range range = {piece->offset, (size_t)piece->len, bytes};
+        VS_TRY(vs_file_read_again(loader->options.file, &range, crc, &right, err));
+    }
+    if (!right) {
         return vs_fail(err, VS_CORRUPT,
                        "%s: checksum of the %s of list %" PRIu32 " of column %" PRId32
                        " is wrong; rebuild the index",
@@ -127,15 +133,18 @@ enum vs_status vs_list_slots_check(const struct vs_lists *lists,
                                    const char *name,
                                    struct vs_error *err)
 {
-    uint32_t count = lists->records[list].entry_count;
+    const struct vs_list_record *record = &lists->records[list];
+    uint32_t count = record->entry_count;
     const uint8_t *slots = section + (size_t)vs_list_blocks(count) * 16 * lists->codebook->m;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t slot;
         memcpy(&slot, slots + (size_t)i * 4, 4);
-        if (slot >= lists->slot_count) {
+        bool is_own = i < record->slot_count; // scans number these without reading them
+        if (slot >= lists->slot_count || (is_own && slot != record->first_slot + i)) {
             return vs_fail(err, VS_CORRUPT,
-                           "%s: list %" PRIu32 " refers to slot %" PRIu32 " of %" PRIu32, name,
-                           list, slot, lists->slot_count);
+                           "%s: entry %" PRIu32 " of list %" PRIu32 " refers to slot %" PRIu32
+                           " of %" PRIu32,
+                           name, i, list, slot, lists->slot_count);
         }
     }
     return VS_OK;
@@ -173,7 +182,7 @@ static void put_bytes(const void *place, const uint8_t *bytes, size_t n)
 
 static enum vs_status place(struct vs_list_loader *loader,
                             const struct vs_piece *piece,
-                            const uint8_t *bytes,
+                            uint8_t *bytes,
                             struct vs_error *err)
 {
     const struct vs_lists *lists = loader->options.lists;

@@ -49,7 +49,8 @@ struct vs_list_loader {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     uint32_t there[VS_PIECE_KINDS]; // behind lock
-    struct vs_error damage;         // behind lock: what was found when all facts were there
+    uint64_t *seen;         // behind lock: room for the check when all facts are there; then NULL
+    struct vs_error damage; // behind lock: what that check found
     // Counters, relaxed.
     _Atomic uint64_t ranges, rounds, bytes, background_bytes;
     // The thread.
@@ -122,7 +123,7 @@ enum vs_status vs_loader_fetch(struct vs_list_loader *loader,
 
 struct vs_loader_bytes {
     uint8_t *memory;
-    const uint8_t **at; // [count]
+    uint8_t **at; // [count]
 };
 enum vs_status vs_loader_read(struct vs_list_loader *loader,
                               struct vs_piece *pieces,
@@ -132,9 +133,10 @@ enum vs_status vs_loader_read(struct vs_list_loader *loader,
                               struct vs_loader_bytes *bytes_out,
                               struct vs_error *err);
 void vs_loader_bytes_clear(const struct vs_env *env, struct vs_loader_bytes *bytes);
+// bytes: of the piece. Wrong ones are read once more when a local copy gave them.
 enum vs_status vs_loader_check_crc(const struct vs_list_loader *loader,
                                    const struct vs_piece *piece,
-                                   const uint8_t *bytes,
+                                   uint8_t *bytes,
                                    struct vs_error *err);
 
 // loader_background.c

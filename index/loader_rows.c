@@ -124,7 +124,8 @@ static enum vs_status read_from_file(struct vs_list_loader *loader,
     VS_TRY(vs_loader_read(loader, pieces, piece_count, VS_LOADER_ROW_GAP, false, &bytes, err));
     enum vs_status status = VS_OK;
     for (size_t i = 0; i < piece_count && status == VS_OK; i++) {
-        bool again = i > 0 && pieces[i - 1].offset == pieces[i].offset;
+        bool again = i > 0 && pieces[i - 1].offset == pieces[i].offset &&
+                     pieces[i - 1].list == pieces[i].list; // a single row can stand there, too
         if (pieces[i].list != UINT32_MAX && !again) {
             status = vs_loader_check_crc(loader, &pieces[i], bytes.at[i], err);
         }

@@ -7,14 +7,13 @@
  * first lists hold fewer of them than lists in general do; the lists that hold the answers are all
  * about equally far, so their order says little, and so do the codes within them. How thin the
  * allowed entries were in the lists that had to be passed, against their share of all, tells the
- * two cases apart before anything is scanned. The bound stays one pass over the entries.
+ * two cases apart before anything is scanned. The bound stays one pass over the entries, and half
+ * the time of one for re-ranking.
  */
 #ifndef VS_INDEX_MASK_BUDGET_H
 #define VS_INDEX_MASK_BUDGET_H
 
-#include <stdint.h>
-
-#define VS_MASK_RERANK_MOST 8 // times the rows of a query without masks
+#include "index/recall_curve.h"
 
 struct vs_mask_budget {
     uint64_t target;     // allowed entries to look at
@@ -29,11 +28,29 @@ static inline struct vs_mask_budget vs_mask_budget_plan(uint64_t target,
                                                         uint64_t passed,
                                                         uint64_t seen)
 {
-    double thin = share * (double)passed / (double)(seen > 0 ? seen : 1);
-    thin = thin > 1.0 ? (thin < 1000.0 ? thin : 1000.0) : 1.0;
-    double wanted = (double)target * thin * thin * thin, times = 2.0 * thin;
-    return (struct vs_mask_budget){wanted < 1e15 ? (uint64_t)wanted : (uint64_t)1e15,
-                                   times < VS_MASK_RERANK_MOST ? times : VS_MASK_RERANK_MOST};
+    double thin = share * (double)passed / (double)(seen > 0 ? seen : 1), wanted, times = 2.0;
+    if (thin < 1.0) { // answers lie where the rows are, a little further out
+        wanted = (double)target * (thin > 0.5 ? 1.0 / thin : 2.0);
+    } else {
+        thin = thin < 1000.0 ? thin : 1000.0;
+        wanted = (double)target * thin * thin * thin;
+        times = thin < 4.0 ? 2.0 * thin : 0.5 * thin * thin;
+    }
+    return (struct vs_mask_budget){wanted < 1e15 ? (uint64_t)wanted : (uint64_t)1e15, times};
+}
+
+// Most rows to re-rank under masks: as many as take half the time of a pass over the codes, and a
+// few times `rerank`, the number without masks, in any case.
+static inline uint32_t vs_mask_rerank_most(const struct vs_recall_shape *shape, uint32_t rerank)
+{
+    const struct vs_recall_rates *rates = &vs_recall_rates;
+    const double candidate = 0.04; // us: to keep one among many
+    double pass = (double)shape->entry_count * 0.5 * shape->m / (double)rates->code_bytes +
+                  (double)rates->list * shape->list_count,
+           row = candidate + (double)rates->row + (double)rates->row_byte * shape->dim,
+           most = 0.5 * pass / row, least = 8.0 * rerank;
+    most = most > least ? most : least;
+    return most < 1e9 ? (uint32_t)most : (uint32_t)1e9;
 }
 
 #endif

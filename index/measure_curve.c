@@ -23,8 +23,11 @@ struct setting {
 
 // Counts of the queries of one task.
 struct tally {
-    uint32_t hits[KINDS][VS_CURVE_K_MAX][SETTINGS_MAX][VS_CURVE_RERANK_MAX];
-    uint32_t wanted[VS_CURVE_K_MAX];
+    struct tally_group {
+        uint32_t hits[KINDS][VS_CURVE_K_MAX][SETTINGS_MAX][VS_CURVE_RERANK_MAX];
+        uint32_t wanted[VS_CURVE_K_MAX];
+    } groups[VS_TRUTH_GROUPS]; // of queries
+
     uint64_t scanned[SETTINGS_MAX];
 };
 
@@ -38,7 +41,8 @@ struct curve {
     uint32_t *slot_of_row;            // UINT32_MAX: no vector
     struct tally *tallies;            // one per task
     size_t largest;                   // entries of a list
-    struct vs_progress *progress;     // of the queries
+    size_t reach;                     // lists of all settings together
+    struct vs_progress *progress;     // of the queries; NULL: gaps are measured
 };
 
 static enum vs_status no_memory(struct vs_error *err)
@@ -57,6 +61,9 @@ struct workspace {
     uint8_t *bucket; // [255 m + 1]: of a sum, the first true neighbour, by sum, that it reaches
     uint32_t counts[VS_TRUTH_DEPTH + 1]; // slots in the probed lists, by bucket
     uint8_t *present;                    // [slot_count]: entries in the probed lists
+    uint32_t *lists;                     // those of each setting, one after the other
+    uint32_t *probed;                    // lists counted so far
+    uint8_t *is_probed;
 };
 
 // A true neighbour of the query at hand.
@@ -77,11 +84,13 @@ static enum vs_status workspace_make(const struct curve *curve,
                                      struct vs_error *err)
 {
     const struct vs_codebook *codebook = curve->codebook;
-    size_t m = codebook->m, proj = codebook->proj_dim, slots = curve->params->lists->slot_count;
+    size_t m = codebook->m, proj = codebook->proj_dim, slots = curve->params->lists->slot_count,
+           lists = codebook->list_count;
     size_t bytes = vs_coarse_bytes(codebook) + 2 * VS_SCRATCH_ROUND(proj, 4) +
                    VS_SCRATCH_ROUND(16 * m, 4) + VS_SCRATCH_ROUND(16 * m, 1) +
                    VS_SCRATCH_ROUND(curve->largest + 32, 2) + VS_SCRATCH_ROUND(255 * m + 1, 1) +
-                   VS_SCRATCH_ROUND(slots, 1);
+                   VS_SCRATCH_ROUND(slots, 1) + VS_SCRATCH_ROUND(curve->reach, 4) +
+                   VS_SCRATCH_ROUND(lists, 4) + VS_SCRATCH_ROUND(lists, 1);
     VS_TRY(vs_scratch_reset(curve->env, &work->block, bytes, err));
     struct vs_scratch_block *block = &work->block;
     vs_coarse_init(&work->coarse, codebook, block);
@@ -92,7 +101,11 @@ static enum vs_status workspace_make(const struct curve *curve,
     work->sums = vs_scratch_take(block, curve->largest + 32, 2);
     work->bucket = vs_scratch_take(block, 255 * m + 1, 1);
     work->present = vs_scratch_take(block, slots, 1);
+    work->lists = vs_scratch_take(block, curve->reach, 4);
+    work->probed = vs_scratch_take(block, lists, 4);
+    work->is_probed = vs_scratch_take(block, lists, 1);
     memset(work->present, 0, slots);
+    memset(work->is_probed, 0, lists);
     return VS_OK;
 }
 
@@ -113,56 +126,26 @@ static void choose_steps(struct curve *curve)
     curve->setting_count = curve->step_count;
 }
 
-// What the coarse quantiser's keys are measured in: inner products grow with the query.
-static float gap_unit(const struct curve *curve, const struct workspace *work)
+static void begin_query(const struct curve *curve, struct workspace *work, size_t q)
 {
-    float norm = 0.0F;
-    if (curve->codebook->metric != VS_METRIC_IP) {
-        return 1.0F;
-    }
-    work->coarse.kernels->dot_f32(work->y_lists, work->y_lists, curve->codebook->proj_dim, 1,
-                                  &norm);
-    return 2.0F * sqrtf(norm);
-}
-
-// Ranks all lists. The search looks at centroids' codes first and sorts only nearly; neither loses
-// neighbours that could be seen in these figures.
-static size_t begin_query(const struct curve *curve, struct workspace *work, size_t q)
-{
-    struct vs_coarse *coarse = &work->coarse;
-    vs_coarse_project(coarse, curve->codebook,
+    vs_coarse_project(&work->coarse, curve->codebook,
                       curve->params->truth->vectors + q * curve->codebook->dim, work->y,
                       work->y_lists);
-    size_t count = vs_coarse_rank(coarse, curve->codebook, curve->codebook->list_count);
-    vs_topk_sort(coarse->keys, coarse->ids, coarse->spare_keys, coarse->spare_ids, count);
-    return count;
 }
 
 // How far the list at each step is behind the best one.
 static void measure_gaps(const struct curve *curve, struct workspace *work, size_t q)
 {
+    struct vs_coarse *coarse = &work->coarse;
     begin_query(curve, work, q);
-    const uint32_t *keys = work->coarse.keys;
-    float unit = gap_unit(curve, work), best = vs_topk_score(keys[0]);
+    size_t count = vs_coarse_rank(coarse, curve->codebook, curve->codebook->list_count);
+    vs_topk_sort(coarse->keys, coarse->ids, coarse->spare_keys, coarse->spare_ids, count);
+    const uint32_t *keys = coarse->keys;
+    float unit = vs_coarse_gap(curve->codebook, work->y_lists, 1.0F), best = vs_topk_score(keys[0]);
     for (size_t s = 0; s < curve->step_count; s++) {
         float behind = best - vs_topk_score(keys[curve->settings[s].nprobe - 1]);
         curve->gaps[q * curve->step_count + s] = unit > 0.0F ? behind / unit : 0.0F;
     }
-}
-
-static enum vs_status gaps_task(void *ctx, size_t task, struct vs_error *err)
-{
-    const struct curve *curve = ctx;
-    struct workspace work = {.y = NULL};
-    size_t first = task * TASK_QUERIES, end = first + TASK_QUERIES;
-    end = end < curve->params->truth->query_count ? end : curve->params->truth->query_count;
-    VS_TRY(vs_op_check(curve->env, curve->params->op, err));
-    VS_TRY(workspace_make(curve, &work, err));
-    for (size_t q = first; q < end; q++) {
-        measure_gaps(curve, &work, q);
-    }
-    vs_free_aligned(curve->env, work.block.memory);
-    return VS_OK;
 }
 
 // To each step a setting with the gap that a typical query has there: it probes about as many lists
@@ -327,7 +310,7 @@ static void rank_places(const struct workspace *work, struct places *places)
 static void add_hits(const struct vs_curve_params *params,
                      const struct places *places,
                      size_t setting,
-                     struct tally *tally)
+                     struct tally_group *tally)
 {
     uint32_t most = params->k[params->k_count - 1];
     most = params->rescore ? (uint32_t)vs_recall_kept(most, true) : most;
@@ -349,23 +332,56 @@ static void add_hits(const struct vs_curve_params *params,
     }
 }
 
-// The settings of one query by the number of lists that they probe.
-static void order_settings(const struct curve *curve,
-                           const struct workspace *work,
-                           size_t ranked,
-                           uint32_t *order,
-                           uint32_t *counts)
+// Which lists a setting probes, by asking as the search does: centroids' codes and super-clusters
+// may keep a list from being seen. first: where the setting's lists begin; one more than settings.
+static void choose_lists(const struct curve *curve, struct workspace *work, uint32_t *first)
 {
-    uint32_t keys[SETTINGS_MAX], spare_keys[SETTINGS_MAX], spare[SETTINGS_MAX];
-    float unit = gap_unit(curve, work);
+    struct vs_coarse *coarse = &work->coarse;
+    size_t lists = curve->codebook->list_count;
+    first[0] = 0;
     for (size_t s = 0; s < curve->setting_count; s++) {
         const struct setting *setting = &curve->settings[s];
-        counts[s] = (uint32_t)vs_recall_lists(work->coarse.keys, ranked, setting->nprobe,
-                                              setting->gap * unit);
-        keys[s] = UINT32_MAX - counts[s];
+        size_t reach = vs_recall_reach(setting->nprobe, setting->gap);
+        size_t count = vs_coarse_rank(coarse, curve->codebook, reach < lists ? reach : lists);
+        float gap = vs_coarse_gap(curve->codebook, work->y_lists, setting->gap);
+        size_t taken = vs_recall_lists(coarse->keys, count, setting->nprobe, gap);
+        if (taken < count) {
+            vs_topk_cut(coarse->keys, coarse->ids, count, taken);
+        }
+        memcpy(work->lists + first[s], coarse->ids, taken * sizeof *work->lists);
+        first[s + 1] = first[s] + (uint32_t)taken;
+    }
+}
+
+// The settings by the number of lists that they probe: those of one are nearly all among those of
+// the next.
+static void order_settings(const struct curve *curve, const uint32_t *first, uint32_t *order)
+{
+    uint32_t keys[SETTINGS_MAX], spare_keys[SETTINGS_MAX], spare[SETTINGS_MAX];
+    for (size_t s = 0; s < curve->setting_count; s++) {
+        keys[s] = UINT32_MAX - (first[s + 1] - first[s]);
         order[s] = (uint32_t)s;
     }
     vs_topk_sort(keys, order, spare_keys, spare, curve->setting_count);
+}
+
+// Counts those lists of a setting that no setting before had; returns how many are counted now.
+static size_t probe_lists(const struct curve *curve,
+                          struct workspace *work,
+                          const uint32_t *ids,
+                          size_t count,
+                          size_t probed,
+                          uint64_t *scanned)
+{
+    for (size_t i = 0; i < count; i++) {
+        *scanned += curve->params->lists->records[ids[i]].entry_count;
+        if (!work->is_probed[ids[i]]) {
+            work->is_probed[ids[i]] = 1;
+            work->probed[probed++] = ids[i];
+            count_list(curve, work, ids[i]);
+        }
+    }
+    return probed;
 }
 
 static void measure_query(const struct curve *curve,
@@ -375,36 +391,36 @@ static void measure_query(const struct curve *curve,
 {
     const struct vs_curve_params *params = curve->params;
     const struct vs_truth_query *query = &params->truth->queries[q];
-    const uint32_t *ids = work->coarse.ids;
+    struct tally_group *group = &tally->groups[query->group];
     struct places places;
-    uint32_t order[SETTINGS_MAX], counts[SETTINGS_MAX], probed = 0;
-    uint64_t scanned = 0;
-    size_t ranked = begin_query(curve, work, q);
+    uint32_t order[SETTINGS_MAX], first[SETTINGS_MAX + 1];
+    size_t probed = 0;
+    begin_query(curve, work, q);
+    choose_lists(curve, work, first);
+    order_settings(curve, first, order);
     vs_pq_table(curve->codebook, work->y, work->values, work->table);
     find_places(curve, work, query, &places);
     set_buckets(curve, work, &places);
     mark_excluded(curve, work, query, EXCLUDED_MARK);
     for (size_t k = 0; k < params->k_count; k++) {
-        tally->wanted[k] += (uint32_t)(query->count < params->k[k] ? query->count : params->k[k]);
+        group->wanted[k] += (uint32_t)(query->count < params->k[k] ? query->count : params->k[k]);
     }
-    order_settings(curve, work, ranked, order, counts);
     for (size_t i = 0; i < curve->setting_count; i++) {
         size_t s = order[i];
-        for (; probed < counts[s]; probed++) {
-            count_list(curve, work, ids[probed]);
-            scanned += params->lists->records[ids[probed]].entry_count;
-        }
-        tally->scanned[s] += scanned;
+        probed = probe_lists(curve, work, work->lists + first[s], first[s + 1] - first[s], probed,
+                             &tally->scanned[s]);
         rank_places(work, &places);
-        add_hits(params, &places, s, tally);
+        add_hits(params, &places, s, group);
     }
-    for (uint32_t i = 0; i < probed; i++) {
-        forget_list(curve, work, ids[i]);
+    for (size_t i = 0; i < probed; i++) {
+        forget_list(curve, work, work->probed[i]);
+        work->is_probed[work->probed[i]] = 0;
     }
     mark_excluded(curve, work, query, 0);
 }
 
-static enum vs_status curve_task(void *ctx, size_t task, struct vs_error *err)
+// First how far lists are behind, then, with the settings made of that, what these find.
+static enum vs_status query_task(void *ctx, size_t task, struct vs_error *err)
 {
     const struct curve *curve = ctx;
     struct workspace work = {.y = NULL};
@@ -413,8 +429,12 @@ static enum vs_status curve_task(void *ctx, size_t task, struct vs_error *err)
     VS_TRY(vs_op_check(curve->env, curve->params->op, err));
     VS_TRY(workspace_make(curve, &work, err));
     for (size_t q = first; q < end; q++) {
-        measure_query(curve, &work, q, &curve->tallies[task]);
-        vs_progress_add(curve->progress, 1);
+        if (curve->progress == NULL) {
+            measure_gaps(curve, &work, q);
+        } else {
+            measure_query(curve, &work, q, &curve->tallies[task]);
+            vs_progress_add(curve->progress, 1);
+        }
     }
     vs_free_aligned(curve->env, work.block.memory);
     return VS_OK;
@@ -424,18 +444,28 @@ static enum vs_status curve_task(void *ctx, size_t task, struct vs_error *err)
 
 static void add_tally(struct tally *sum, const struct tally *more)
 {
-    for (size_t k = 0; k < VS_CURVE_K_MAX; k++) {
-        sum->wanted[k] += more->wanted[k];
-        for (size_t s = 0; s < SETTINGS_MAX; s++) {
-            for (size_t r = 0; r < VS_CURVE_RERANK_MAX; r++) {
-                sum->hits[0][k][s][r] += more->hits[0][k][s][r];
-                sum->hits[1][k][s][r] += more->hits[1][k][s][r];
-            }
-        }
+    uint32_t *counts = (uint32_t *)(void *)sum->groups; // they hold nothing else
+    const uint32_t *others = (const uint32_t *)(const void *)more->groups;
+    for (size_t i = 0; i < sizeof sum->groups / (sizeof *counts); i++) {
+        counts[i] += others[i];
     }
     for (size_t s = 0; s < SETTINGS_MAX; s++) {
         sum->scanned[s] += more->scanned[s];
     }
+}
+
+// That of the group of queries that finds least.
+static float recall_of(const struct tally *tally, size_t kind, size_t k, size_t setting, size_t r)
+{
+    float least = 1.0F;
+    for (size_t g = 0; g < VS_TRUTH_GROUPS; g++) {
+        const struct tally_group *group = &tally->groups[g];
+        float recall = group->wanted[k] > 0
+                           ? (float)group->hits[kind][k][setting][r] / (float)group->wanted[k]
+                           : 1.0F;
+        least = recall < least ? recall : least;
+    }
+    return least;
 }
 
 #define POINTS_MAX ((size_t)KINDS * SETTINGS_MAX * VS_CURVE_RERANK_MAX)
@@ -460,8 +490,7 @@ static void add_points(const struct curve *curve, size_t k, size_t kind, struct 
             struct vs_recall_point point = {.k = params->k[k],
                                             .nprobe = curve->settings[s].nprobe,
                                             .rerank = params->rerank[r],
-                                            .recall = (float)tally->hits[kind][k][s][r] /
-                                                      (float)tally->wanted[k],
+                                            .recall = recall_of(tally, kind, k, s, r),
                                             .scanned_fraction = (float)tally->scanned[s] / entries,
                                             .gap = curve->settings[s].gap,
                                             .rescore = kind == 1};
@@ -514,12 +543,15 @@ static enum vs_status run_curve(struct curve *curve, size_t tasks, struct vs_err
     for (uint32_t slot = 0; slot < lists->slot_count; slot++) {
         curve->slot_of_row[lists->facts[slot].row] = slot;
     }
-    VS_TRY(vs_pool_run(curve->env, params->thread_count, tasks, gaps_task, curve, err));
+    VS_TRY(vs_pool_run(curve->env, params->thread_count, tasks, query_task, curve, err));
     VS_TRY(add_gaps(curve, err));
+    for (size_t i = 0; i < curve->setting_count; i++) {
+        curve->reach += vs_recall_reach(curve->settings[i].nprobe, curve->settings[i].gap);
+    }
     struct vs_progress progress;
     vs_progress_begin(&progress, params->op, "measuring", params->truth->query_count, "queries");
     curve->progress = &progress;
-    VS_TRY(vs_pool_run(curve->env, params->thread_count, tasks, curve_task, curve, err));
+    VS_TRY(vs_pool_run(curve->env, params->thread_count, tasks, query_task, curve, err));
     for (size_t t = 1; t < tasks; t++) {
         add_tally(&curve->tallies[0], &curve->tallies[t]);
     }

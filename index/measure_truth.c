@@ -9,7 +9,6 @@
 
 #include <math.h>
 
-#define GOLDEN 2654435769u // 2^32 times the golden section
 #define TASK_TILES 2
 #define TASK_QUERIES ((size_t)TASK_TILES * VS_TILE_ROWS)
 #define BLOCK_ROWS 64
@@ -91,8 +90,7 @@ void vs_truth_clear(struct vs_truth *truth)
 // ---- queries out of rows ----
 
 // Adds noise to a row: a random direction, `length` times as long as rows are away from their
-// mean. Rows of the table are easier to find than what people ask: with this noise, and without the
-// rows around its origin (passages of the same document), the curve agrees with real questions.
+// mean. Passages of the same document as its origin (rows around it) do not count.
 static void perturb(
     const float *row, const float *other, size_t dim, float length, uint64_t *random, float *query)
 {
@@ -120,12 +118,14 @@ void vs_truth_from_rows(struct vs_truth *truth, const struct vs_truth_sample *sa
     for (size_t i = 0; i < count; i++) {
         size_t at = i * sample->count / count;
         size_t other = (size_t)(vs_build_random(&random) % sample->count);
-        float share = (float)((uint32_t)i * GOLDEN >> 8) / 16777216.0F; // evenly from 0 to 1
+        bool noisy = i % VS_TRUTH_GROUPS == 1;
         const float *row = sample->rows + at * dim;
         float *query = truth->vectors + i * dim;
         truth->queries[i].own_row =
             sample->row_numbers != NULL ? sample->row_numbers[at] : (uint32_t)at;
-        perturb(row, sample->rows + other * dim, dim, sample->perturbation * share, &random, query);
+        truth->queries[i].group = noisy;
+        perturb(row, sample->rows + other * dim, dim, noisy ? sample->perturbation : 0.0F, &random,
+                query);
         if (!vs_build_prepare(vs_kernels_get(), truth->metric, query, dim)) {
             memcpy(query, row, dim * sizeof(float));
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * State of one merge, shared by index_merge.c, merge_lists.c and merge_values.c,
+ * State of one merge, shared by index_merge.c, merge_facts.c, merge_lists.c and merge_values.c,
  * nobody else. Ownership: the merge owns everything until vs_index_merge returns.
  */
 #ifndef VS_INDEX_MERGE_INTERNAL_H
@@ -104,6 +104,16 @@ enum vs_status vs_merge_header(const struct vs_merge_piece *piece,
                                enum vs_section section,
                                struct vs_section_header *header_out,
                                struct vs_error *err);
+
+// merge_facts.c: moved files whose rows are all kept, with their new places; figures of joined
+// segments.
+enum vs_status vs_merge_map_moved(struct vs_merge_job *job,
+                                  struct vs_index_info *info,
+                                  struct vs_error *err);
+enum vs_status vs_merge_put_moved(struct vs_merge_job *job,
+                                  const struct vs_index_info *info,
+                                  struct vs_error *err);
+enum vs_status vs_merge_join_drift(struct vs_merge_job *job, size_t target, struct vs_error *err);
 
 // merge_lists.c
 enum vs_status vs_merge_put_lists(struct vs_merge_job *job,

@@ -334,7 +334,7 @@ static int compare_entries(const void *a, const void *b)
 static enum vs_status gather_list(struct join *j, uint32_t list, struct vs_error *err)
 {
     size_t kept = 0;
-    const uint8_t *sections[2] = {NULL, NULL};
+    const uint8_t *section = NULL;
     j->count = 0;
     for (int second = 0; second < 2; second++) {
         for (size_t s = 0; s < j->source_count; s++) {
@@ -343,8 +343,8 @@ static enum vs_status gather_list(struct join *j, uint32_t list, struct vs_error
             uint64_t length = vs_list_bytes(old->entry_count, j->column->m),
                      padded = vs_align64(length);
             if (second == 0) {
-                VS_TRY(vs_blob_stream_take(&source->stream, (size_t)padded, &sections[0], err));
-                if (vs_crc32c(0, sections[0], (size_t)length) != old->list_crc) {
+                VS_TRY(vs_blob_stream_take(&source->stream, (size_t)padded, &section, err));
+                if (vs_crc32c(0, section, (size_t)length) != old->list_crc) {
                     return bad_list(source, list, "wrong checksum", err);
                 }
                 if (old->entry_count < old->slot_count) {
@@ -352,7 +352,7 @@ static enum vs_status gather_list(struct join *j, uint32_t list, struct vs_error
                 }
             }
             // What was taken last still lies in front of the stream's position.
-            const uint8_t *section = source->stream.bytes + source->stream.used - padded;
+            section = source->stream.bytes + source->stream.used - padded;
             VS_TRY(take_entries(j, source, list, section, second != 0, err));
         }
         if (second == 0) {

@@ -224,7 +224,12 @@ static enum vs_status read_stored(const struct vs_payload_reader *reader,
 {
     const struct vs_payload_block *entry = &reader->blocks[block];
     VS_TRY(vs_file_read(file, reader->offset + entry->offset, entry->stored_len, stored, err));
-    if (vs_crc32c(0, stored, entry->stored_len) != entry->crc) {
+    bool right = vs_crc32c(0, stored, entry->stored_len) == entry->crc;
+    if (!right) {
+        const struct vs_range range = {reader->offset + entry->offset, entry->stored_len, stored};
+        VS_TRY(vs_file_read_again(reader->file, &range, entry->crc, &right, err));
+    }
+    if (!right) {
         return corrupt(reader, "the checksum of a block is wrong", err);
     }
     return VS_OK;

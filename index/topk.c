@@ -5,27 +5,39 @@
 
 #include <stdbool.h>
 
-#define TABLE_SUMS 65536 // sums of 4-bit codes are below
+// The least and the greatest of count >= 1 keys.
+static void find_range(const uint32_t *keys, size_t count, uint32_t *low_out, uint32_t *high_out)
+{
+    uint32_t low = keys[0], high = keys[0];
+    for (size_t i = 1; i < count; i++) {
+        low = keys[i] < low ? keys[i] : low;
+        high = keys[i] > high ? keys[i] : high;
+    }
+    *low_out = low;
+    *high_out = high;
+}
 
-// A key that at least `keep` and, unless keys are equal, at most `most` keys reach, found by
-// halving; *above_out: how many reach it.
+// A key that at least `keep` and, unless keys are equal, at most `most` keys reach; *above_out: how
+// many reach it. Every other guess takes keys as evenly spread between the bounds; the ones between
+// halve, so that no spread is slow.
 static uint32_t find_cut(
     const uint32_t *keys, size_t count, size_t keep, size_t most, size_t *above_out)
 {
     const struct vs_kernels *kernels = vs_kernels_get();
-    uint32_t low = 0, high = UINT32_MAX; // enough keys reach low, too few any key above high
-    size_t above = count;
-    if (kernels->count_keys(keys, count, TABLE_SUMS) == 0) { // not scores: half the steps
-        high = TABLE_SUMS - 1;
-    }
-    while (low < high && above > most) {
-        uint32_t middle = low + (high - low) / 2 + 1;
+    uint32_t low, high; // enough keys reach low, too few any key above high
+    size_t above = count, below = 0, goal = keep + (most - keep) / 2;
+    find_range(keys, count, &low, &high);
+    for (bool halve = false; low < high && above > most; halve = !halve) {
+        uint64_t span = high - low,
+                 step = halve ? span / 2 : span * (above - goal) / (above - below);
+        uint32_t middle = low + (uint32_t)(step < span ? step : span - 1) + 1;
         size_t reach = kernels->count_keys(keys, count, middle);
         if (reach >= keep) {
             low = middle;
             above = reach;
         } else {
             high = middle - 1;
+            below = reach;
         }
     }
     *above_out = above;
@@ -67,12 +79,12 @@ uint32_t vs_topk_cut(uint32_t *keys, uint32_t *ids, size_t count, size_t keep)
 void vs_topk_order(
     uint32_t *keys, uint32_t *ids, uint32_t *spare_keys, uint32_t *spare_ids, size_t count)
 {
-    uint32_t low = UINT32_MAX, high = 0, start[257] = {0};
-    for (size_t i = 0; i < count; i++) {
-        low = keys[i] < low ? keys[i] : low;
-        high = keys[i] > high ? keys[i] : high;
+    uint32_t low, high, start[257] = {0};
+    if (count < 2) {
+        return;
     }
-    if (count < 2 || low == high) {
+    find_range(keys, count, &low, &high);
+    if (low == high) {
         return;
     }
     unsigned bits = 32 - (unsigned)__builtin_clz(high - low), shift = bits > 8 ? bits - 8 : 0;

@@ -68,10 +68,10 @@ static enum vs_projection possible_projection(const struct vs_training *t, size_
 {
     enum vs_projection wish = t->params->projection;
     if (wish == VS_PROJECTION_OPQ &&
-        (t->sample_count < OPQ_SAMPLE_MIN || rows_out < t->model.proj_dim)) {
+        (t->sample->count < OPQ_SAMPLE_MIN || rows_out < t->model.proj_dim)) {
         wish = VS_PROJECTION_PCA;
     }
-    return wish == VS_PROJECTION_PCA && t->sample_count < 2 * rows_out ? VS_PROJECTION_NONE : wish;
+    return wish == VS_PROJECTION_PCA && t->sample->count < 2 * rows_out ? VS_PROJECTION_NONE : wish;
 }
 
 static size_t projection_sample(const struct vs_training *t, enum vs_projection kind)
@@ -82,7 +82,15 @@ static size_t projection_sample(const struct vs_training *t, enum vs_projection 
     if (kind == VS_PROJECTION_PCA && t->model.dim > PCA_ROWS_MAX) {
         wanted = PCA_ROWS_MAX;
     }
-    return wanted < t->sample_count ? wanted : t->sample_count;
+    return wanted < t->sample->count ? wanted : t->sample->count;
+}
+
+// A projection depends on nothing but the rows and its width; that of OPQ also on the codes.
+static bool takes_over(const struct vs_training *t)
+{
+    const struct vs_codebook *like = t->params->like;
+    return like != NULL && like->dim == t->model.dim && like->proj_dim == t->model.proj_dim &&
+           (t->params->projection != VS_PROJECTION_OPQ || like->m == t->model.m);
 }
 
 static enum vs_status train_projection(struct vs_training *t, struct vs_error *err)
@@ -96,12 +104,22 @@ static enum vs_status train_projection(struct vs_training *t, struct vs_error *e
         }
         return VS_OK;
     }
+    if (takes_over(t)) {
+        const struct vs_codebook *like = t->params->like;
+        memcpy(model->projection, like->projection,
+               vs_codebook_projection_len(model) * sizeof(float));
+        memcpy(model->projection_bias, like->projection_bias, model->proj_dim * sizeof(float));
+        return VS_OK;
+    }
     struct vs_transform_task task = {.kind = possible_projection(t, rows_out),
                                      .rows_out = rows_out};
     task.count = projection_sample(t, task.kind);
-    float *rows = vs_train_pick_rows(t->env, t->sample, t->sample_count, dim, task.count);
+    float *rows = vs_alloc_aligned(t->env, task.count * dim * sizeof *rows);
     if (rows == NULL) {
         return no_memory(err);
+    }
+    for (size_t i = 0; i < task.count; i++) { // evenly chosen
+        (void)vs_train_row(t->sample, t->sample->count * i / task.count, dim, rows + i * dim);
     }
     task.rows = rows;
     enum vs_status status = vs_faiss_transform(&task, model, err);
@@ -126,15 +144,18 @@ static enum vs_status project_rows(void *ctx, size_t index, struct vs_error *err
     const struct project_task *task = ctx;
     struct vs_training *t = task->t;
     VS_TRY(vs_op_check(t->env, t->params->op, err));
-    size_t first = index * PROJECT_ROWS, dim = t->model.dim, stride = (dim + 63) / 64 * 64;
-    size_t count = t->sample_count - first < PROJECT_ROWS ? t->sample_count - first : PROJECT_ROWS;
+    size_t first = index * PROJECT_ROWS, stride = t->sample->stride;
+    size_t count =
+        t->sample->count - first < PROJECT_ROWS ? t->sample->count - first : PROJECT_ROWS;
     float scale[PROJECT_ROWS];
-    int8_t *rows = vs_alloc_zeroed(t->env, count, stride);
+    int8_t *rows = vs_alloc(t->env, count * stride);
     if (rows == NULL) {
         return no_memory(err);
     }
     for (size_t i = 0; i < count; i++) {
-        scale[i] = vs_quantize_i8(t->sample + (first + i) * dim, dim, rows + i * stride);
+        size_t at = vs_train_place(t->sample, first + i);
+        memcpy(rows + i * stride, t->sample->values + at * stride, stride);
+        scale[i] = t->sample->facts[at].scale;
     }
     vs_codebook_project_rows(&t->model, rows, stride, scale, count,
                              t->points.rows + first * t->points.dim);
@@ -147,14 +168,15 @@ static enum vs_status project_sample(struct vs_training *t, struct vs_error *err
 {
     VS_TRY(vs_codebook_derive(&t->model, err)); // the projection in int8
     t->points.dim = t->model.proj_dim;
-    t->points.count = t->sample_count;
-    t->points.rows = vs_alloc_aligned(t->env, t->sample_count * t->points.dim * sizeof(float));
+    t->points.count = t->sample->count;
+    t->points.rows = vs_alloc_aligned(t->env, t->sample->count * t->points.dim * sizeof(float));
     if (t->points.rows == NULL) {
         return no_memory(err);
     }
-    size_t task_count = (t->sample_count + PROJECT_ROWS - 1) / PROJECT_ROWS;
+    size_t task_count = (t->sample->count + PROJECT_ROWS - 1) / PROJECT_ROWS;
     struct vs_progress progress;
-    vs_progress_begin(&progress, t->params->op, "training: projection", t->sample_count, "vectors");
+    vs_progress_begin(&progress, t->params->op, "training: projection", t->sample->count,
+                      "vectors");
     struct project_task task = {t, &progress};
     return vs_pool_run(t->env, t->params->thread_count, task_count, project_rows, &task, err);
 }
@@ -326,11 +348,11 @@ static enum vs_status run_training(struct vs_training *t,
     const struct vs_train_params *params = t->params;
     VS_TRY(vs_op_check(t->env, params->op, err));
     VS_TRY(vs_codebook_init(&t->model, t->env, err));
-    vs_op_progress(params->op, "training: projection", 0, t->sample_count, "vectors");
+    vs_op_progress(params->op, "training: projection", 0, t->sample->count, "vectors");
     VS_TRY(train_projection(t, err));
     VS_TRY(project_sample(t, err));
     VS_TRY(train_pq(t, err));
-    size_t list_max = t->sample_count / ROWS_PER_LIST_MIN;
+    size_t list_max = t->sample->count / ROWS_PER_LIST_MIN;
     list_max = list_max == 0 ? 1 : list_max;
     size_t list_count = params->list_count < list_max ? params->list_count : list_max;
     VS_TRY(vs_train_hierarchy(t, list_count, err));
@@ -339,19 +361,17 @@ static enum vs_status run_training(struct vs_training *t,
 
 enum vs_status vs_train(const struct vs_env *env,
                         const struct vs_train_params *params,
-                        const float *sample,
-                        size_t sample_count,
+                        const struct vs_train_rows *sample,
                         struct vs_codebook *codebook_out,
                         struct vs_error *err)
 {
     struct vs_train_params full = *params;
     vs_train_defaults(&full);
-    VS_TRY(check_params(&full, sample_count, err));
+    VS_TRY(check_params(&full, sample->count, err));
     struct vs_training training = {
         .env = env,
         .params = &full,
         .sample = sample,
-        .sample_count = sample_count,
         .model = {.dim = full.dim,
                   .proj_dim = full.proj_dim,
                   .m = full.m,

@@ -38,8 +38,7 @@ enum vs_status vs_faiss_transform(const struct vs_transform_task *task,
 struct vs_training {
     const struct vs_env *env;
     const struct vs_train_params *params;
-    const float *sample;
-    size_t sample_count;
+    const struct vs_train_rows *sample;
     struct vs_codebook model; // counts, projection, pq; the lists are put in last
     struct vs_train_points
         points; // the sample projected; grouped by super-cluster from train_hierarchy on

@@ -9,15 +9,13 @@ bool vs_trainer_available(void)
 
 enum vs_status vs_train(const struct vs_env *env,
                         const struct vs_train_params *params,
-                        const float *sample,
-                        size_t sample_count,
+                        const struct vs_train_rows *sample,
                         struct vs_codebook *codebook_out,
                         struct vs_error *err)
 {
     (void)env;
     (void)params;
     (void)sample;
-    (void)sample_count;
     (void)codebook_out;
     return vs_fail(
         err, VS_UNSUPPORTED,

@@ -50,7 +50,8 @@ static void train_params(const struct tuning *t,
                                       .row_count = t->sample.count,
                                       .seed = params->seed,
                                       .thread_count = params->thread_count,
-                                      .op = params->op};
+                                      .op = params->op,
+                                      .like = t->trial_count > 0 ? &t->lists : NULL};
     vs_train_defaults(train);
 }
 
@@ -62,7 +63,9 @@ static enum vs_status train_model(const struct tuning *t,
 {
     struct vs_train_params train;
     train_params(t, list_count, m, &train);
-    return vs_train(t->env, &train, t->sample.rows, t->sample.count, codebook_out, err);
+    const struct vs_train_rows rows = {t->sample.rows_i8, t->sample.facts, NULL, t->sample.stride,
+                                       t->sample.count};
+    return vs_train(t->env, &train, &rows, codebook_out, err);
 }
 
 static bool same_projection(const struct vs_codebook *a, const struct vs_codebook *b)
@@ -315,7 +318,7 @@ static size_t sample_rows(const struct vs_tune_params *params)
     uint64_t rows = params->row_count / SHARE;
     rows = rows < ROWS_MAX ? rows : ROWS_MAX;
     rows = rows < VALUES_MAX / params->dim ? rows : VALUES_MAX / params->dim;
-    return (size_t)(rows < params->sample_count ? rows : params->sample_count);
+    return (size_t)(rows < params->sample.count ? rows : params->sample.count);
 }
 
 static enum vs_status try_everything(struct tuning *t, size_t rows, struct vs_error *err)

@@ -22,10 +22,8 @@ struct vs_tune_params {
     uint32_t dim;
     enum vs_metric metric;
     enum vs_projection projection;
-    const float *sample;         // [sample_count][dim], prepared, in row order or any other
-    const uint32_t *sample_rows; // the rows' numbers; rows near a query's own do not count
-    size_t sample_count;
-    const float *queries; // [query_count][dim], prepared; NULL: made of sample rows
+    struct vs_train_rows sample; // rows near a query's own do not count
+    const float *queries;        // [query_count][dim], prepared; NULL: made of sample rows
     size_t query_count;
     uint64_t row_count; // rows the index will hold
     // Fixed by the user; 0: to be chosen.

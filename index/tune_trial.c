@@ -31,27 +31,28 @@ static enum vs_status no_memory(struct vs_error *err)
 
 // ---- sample ----
 
-static enum vs_status quantise_task(void *ctx, size_t task, struct vs_error *err)
+// Queries are made of some of the sample.
+static enum vs_status queries_of_rows(struct vs_truth *truth,
+                                      const struct vs_tune_params *params,
+                                      const struct vs_env *env,
+                                      struct vs_error *err)
 {
-    (void)err;
-    struct vs_tune_sample *sample = ctx;
-    const struct vs_tune_params *params = sample->params;
-    size_t dim = params->dim, first = task * TASK_ROWS, end = first + TASK_ROWS;
-    end = end < sample->count ? end : sample->count;
-    for (size_t i = first; i < end; i++) {
-        size_t at = i * params->sample_count / sample->count;
-        float *row = sample->rows + i * dim;
-        int8_t *row_i8 = sample->rows_i8 + i * sample->stride;
-        memcpy(row, params->sample + at * dim, dim * sizeof *row);
-        memset(row_i8 + dim, 0, sample->stride - dim);
-        struct vs_row_fact *fact = &sample->facts[i];
-        *fact = (struct vs_row_fact){.scale = vs_quantize_i8(row, dim, row_i8),
-                                     .row = params->sample_rows != NULL ? params->sample_rows[at]
-                                                                        : (uint32_t)at};
-        vs_kernels_get()->dot_f32(row, row, dim, 1, &fact->norm);
-        sample->scales[i] = fact->scale;
+    size_t dim = params->dim, all = params->sample.count;
+    size_t count = all < VS_MEASURE_SAMPLE ? all : VS_MEASURE_SAMPLE;
+    float *rows = vs_alloc_aligned(env, count * dim * sizeof *rows);
+    uint32_t *numbers = vs_alloc(env, count * sizeof *numbers);
+    if (rows != NULL && numbers != NULL) {
+        for (size_t i = 0; i < count; i++) {
+            numbers[i] = vs_train_row(&params->sample, i * all / count, dim, rows + i * dim);
+        }
+        const struct vs_truth_sample sample = {rows, numbers, count, VS_TRUTH_PERTURBATION,
+                                               params->seed};
+        vs_truth_from_rows(truth, &sample);
     }
-    return VS_OK;
+    bool made = rows != NULL && numbers != NULL;
+    vs_free_aligned(env, rows);
+    vs_free(env, numbers);
+    return made ? VS_OK : no_memory(err);
 }
 
 static enum vs_status find_truth(struct vs_tune_sample *sample, struct vs_error *err)
@@ -68,10 +69,8 @@ static enum vs_status find_truth(struct vs_tune_sample *sample, struct vs_error 
                    params->dim * sizeof(float));
         }
     } else {
-        struct vs_truth_sample rows = {params->sample, params->sample_rows, params->sample_count,
-                                       VS_TRUTH_PERTURBATION, params->seed};
         truth->excluded = EXCLUDED_ROWS;
-        vs_truth_from_rows(truth, &rows);
+        VS_TRY(queries_of_rows(truth, params, sample->env, err));
     }
     VS_TRY(vs_truth_ready(truth, err));
     struct vs_truth_chunk chunk = {sample->rows_i8, sample->facts, sample->count};
@@ -92,21 +91,22 @@ enum vs_status vs_tune_sample_make(const struct vs_env *env,
                                       .count = count,
                                       .stride = (size_t)vs_align64(params->dim),
                                       .share = (double)count / (double)params->row_count};
-    sample->rows = vs_alloc_aligned(env, count * params->dim * sizeof(float));
     sample->rows_i8 = vs_alloc_aligned(env, count * sample->stride + 64);
     sample->scales = vs_alloc(env, count * sizeof(float));
     sample->facts = vs_alloc_zeroed(env, count, sizeof *sample->facts);
-    if (sample->rows == NULL || sample->rows_i8 == NULL || sample->scales == NULL ||
-        sample->facts == NULL) {
+    if (sample->rows_i8 == NULL || sample->scales == NULL || sample->facts == NULL) {
         return no_memory(err);
     }
     for (size_t i = 0; i < 2; i++) {
         long k = lround((i == 0 ? 10.0 : 100.0) * sample->share);
         sample->k[i] = k > K_LEAST ? (uint32_t)k : K_LEAST;
     }
-    VS_TRY(vs_pool_run(env, params->thread_count, (count + TASK_ROWS - 1) / TASK_ROWS,
-                       quantise_task, sample, err));
     for (size_t i = 0; i < count; i++) {
+        size_t at = vs_train_place(&params->sample, i * params->sample.count / count);
+        memcpy(sample->rows_i8 + i * sample->stride, params->sample.values + at * sample->stride,
+               sample->stride);
+        sample->facts[i] = params->sample.facts[at];
+        sample->scales[i] = sample->facts[i].scale;
         uint64_t end = (uint64_t)sample->facts[i].row + 1;
         sample->row_space = end > sample->row_space ? end : sample->row_space;
     }
@@ -118,7 +118,6 @@ void vs_tune_sample_clear(struct vs_tune_sample *sample)
     if (sample->env == NULL) {
         return;
     }
-    vs_free_aligned(sample->env, sample->rows);
     vs_free_aligned(sample->env, sample->rows_i8);
     vs_free(sample->env, sample->scales);
     vs_free(sample->env, sample->facts);

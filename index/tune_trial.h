@@ -23,9 +23,8 @@ struct vs_tune_sample {
     const struct vs_tune_params *params;
     size_t count, stride;
     double share;              // of all rows
-    float *rows;               // [count][dim]
     int8_t *rows_i8;           // [count][stride]
-    float *scales;             // of the int8 rows
+    float *scales;             // of the rows
     struct vs_row_fact *facts; // in the order of rows
     uint64_t row_space;        // row numbers are below
     struct vs_truth truth;

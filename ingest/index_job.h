@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Builds an index of a table's newest snapshot and publishes it: one Puffin file, then one metadata
- * commit that points at it.
+ * Builds an index of a table's newest snapshot (with a model: of the model's) and publishes it: one
+ * Puffin file, then one metadata commit that points at it.
  *
  * Readers see the old index until the commit, the new one after it; a failed or stopped build
  * leaves the table as it was. Order of publication (R8): file finished and durable, then the commit

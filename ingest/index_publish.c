@@ -112,9 +112,7 @@ enum vs_status vs_index_name(struct vs_store *store,
                              struct vs_buf *key,
                              struct vs_error *err)
 {
-    vs_buf_reset(uri);
-    VS_TRY(vs_buf_printf(uri, err, "%.*s/metadata/%s" VS_INDEX_FILE_SUFFIX,
-                         VS_STR_ARG(metadata->location), uuid));
+    VS_TRY(vs_stats_file_uri(metadata, vs_str_from_c(uuid), uri, err));
     return vs_store_key(store, vs_buf_view(uri), key, err);
 }
 

@@ -40,7 +40,7 @@ struct vs_index_publish {
 // How many former versions a table remembers for a rollback.
 #define VS_INDEX_PREVIOUS_KEPT 3
 
-// URI and key of an index file of the table (buffers are reset first).
+// URI and key of an index file of the table (buffers are reset first; the key ends with a NUL).
 enum vs_status vs_index_name(struct vs_store *store,
                              const struct vs_table_metadata *metadata,
                              const char *uuid,

@@ -6,96 +6,8 @@
 
 #include <string.h>
 
-struct steps {
-    const struct vs_env *env;
-    const struct vs_index_job *job;
-    struct vs_table *table;
-    struct vs_arena arena;
-    struct vs_scan_plan *plan;
-    struct vs_index_build_params params;
-};
-
-static enum vs_status gather(struct steps *s, struct vs_error *err)
-{
-    const struct vs_index_job *job = s->job;
-    const struct vs_table_metadata *metadata = s->table->metadata;
-    // The model says of which snapshot the parts are, also when there are newer ones.
-    const struct vs_snapshot *snapshot =
-        vs_table_snapshot(metadata, job->model != NULL ? vs_index_model_snapshot(job->model)
-                                                       : metadata->current_snapshot_id);
-    if (snapshot == NULL) {
-        return vs_fail(err, VS_INVALID, "table %s has no such snapshot%s", job->table,
-                       job->model != NULL ? " as the model was trained for; train again"
-                                          : ", so there is nothing to index; ingest first");
-    }
-    const struct vs_schema *schema = vs_table_current_schema(metadata);
-    s->params = (struct vs_index_build_params){.table_uuid = metadata->uuid,
-                                               .index_uuid = job->index_uuid,
-                                               .created_ms = job->created_ms,
-                                               .snapshot_id = snapshot->snapshot_id,
-                                               .sequence_number = snapshot->sequence_number,
-                                               .list_count = job->list_count,
-                                               .projection = job->projection,
-                                               .store_vectors = job->store_vectors,
-                                               .second_assignment = job->second_assignment,
-                                               .spill_dir = job->spill_dir,
-                                               .model = job->model,
-                                               .parts = job->parts,
-                                               .part_count = job->part_count,
-                                               .min_recall = job->min_recall,
-                                               .queries = job->queries,
-                                               .query_count = job->query_count,
-                                               .seed = job->seed,
-                                               .thread_count = job->thread_count,
-                                               .memory_bytes = job->memory_bytes,
-                                               .op = job->op};
-    VS_TRY(vs_gather_fields(schema, &s->arena, &s->params, err));
-    VS_TRY(vs_gather_vectors(metadata, schema, &s->arena, &s->params, err));
-    const struct vs_index_build_column *first = &s->params.columns[0];
-    if (job->query_count > 0 && job->query_dim != first->dim) {
-        return vs_fail(err, VS_INVALID,
-                       "the queries have %zu dimensions, vector column '%.*s' has %u",
-                       job->query_dim, VS_STR_ARG(s->params.fields[first->field].name), first->dim);
-    }
-    VS_TRY(
-        vs_scan_plan_make(s->env, s->table->store, metadata, snapshot->snapshot_id, &s->plan, err));
-    return vs_gather_files(s->plan, &s->arena, &s->params, err);
-}
-
-static enum vs_status open_steps(struct vs_catalog *catalog,
-                                 const struct vs_index_job *job,
-                                 struct steps *s,
-                                 struct vs_error *err)
-{
-    *s = (struct steps){.env = vs_catalog_env(catalog), .job = job};
-    vs_arena_init(&s->arena, s->env, 0);
-    VS_TRY(vs_catalog_load(catalog, job->table, &s->table, err));
-    return gather(s, err);
-}
-
-static void close_steps(struct steps *s)
-{
-    vs_scan_plan_free(s->plan);
-    vs_arena_clear(&s->arena);
-    if (s->table != NULL) {
-        vs_table_release(s->table);
-    }
-}
-
-static enum vs_status open_rows(const struct steps *s,
-                                const struct vs_scan_plan *plan,
-                                struct vs_index_row_source *source_out,
-                                struct vs_error *err)
-{
-    struct vs_table_rows *rows = NULL;
-    VS_TRY(vs_table_rows_open(s->env, s->table->store, s->table->metadata, plan, s->params.fields,
-                              s->params.field_count, &rows, err));
-    *source_out = (struct vs_index_row_source){vs_table_rows_next, vs_table_rows_rewind, rows};
-    return VS_OK;
-}
-
 // Only the vector columns are read.
-static enum vs_status keep_vectors_only(struct steps *s, struct vs_error *err)
+static enum vs_status keep_vectors_only(struct vs_gathered *s, struct vs_error *err)
 {
     size_t count = s->params.column_count;
     struct vs_field *fields = vs_arena_alloc_array(&s->arena, count, sizeof *fields);
@@ -120,20 +32,20 @@ enum vs_status vs_index_job_train(struct vs_catalog *catalog,
                                   struct vs_buf *out,
                                   struct vs_error *err)
 {
-    struct steps s;
+    struct vs_gathered s;
     struct vs_index_row_source source = {.ctx = NULL};
-    enum vs_status status = open_steps(catalog, job, &s, err);
+    enum vs_status status = vs_gather_open(catalog, job, &s, err);
     if (status == VS_OK) {
         status = keep_vectors_only(&s, err);
     }
     if (status == VS_OK) {
-        status = open_rows(&s, s.plan, &source, err);
+        status = vs_gather_rows(&s, s.plan, &source, err);
     }
     if (status == VS_OK) {
         status = vs_index_train(s.env, &s.params, &source, out, err);
     }
     vs_table_rows_close(source.ctx);
-    close_steps(&s);
+    vs_gather_close(&s);
     return status == VS_OK ? VS_OK
                            : vs_wrap(err, status, "training for an index of %s", job->table);
 }
@@ -170,7 +82,7 @@ static bool is_in_share(const struct vs_index_share *share,
 }
 
 // The data files of the share as a plan and as files of the part.
-static enum vs_status choose_files(struct steps *s,
+static enum vs_status choose_files(struct vs_gathered *s,
                                    const struct vs_index_share *share,
                                    struct vs_scan_plan *plan_out,
                                    struct vs_error *err)
@@ -210,7 +122,7 @@ static enum vs_status choose_files(struct steps *s,
     return VS_OK;
 }
 
-static enum vs_status encode(struct steps *s,
+static enum vs_status encode(struct vs_gathered *s,
                              const struct vs_index_share *share,
                              struct vs_writer *out,
                              struct vs_index_part_facts *facts,
@@ -220,7 +132,7 @@ static enum vs_status encode(struct steps *s,
     struct vs_index_row_source source = {.ctx = NULL};
     VS_TRY(keep_vectors_only(s, err));
     VS_TRY(choose_files(s, share, &plan, err));
-    VS_TRY(open_rows(s, &plan, &source, err));
+    VS_TRY(vs_gather_rows(s, &plan, &source, err));
     enum vs_status status =
         vs_index_encode_part(s->env, &s->params, &source, out, &facts->vector_count, err);
     vs_table_rows_close(source.ctx);
@@ -238,13 +150,13 @@ enum vs_status vs_index_job_encode(struct vs_catalog *catalog,
                                    struct vs_index_part_facts *facts_out,
                                    struct vs_error *err)
 {
-    struct steps s;
+    struct vs_gathered s;
     struct vs_index_part_facts facts = {.file_count = 0};
-    enum vs_status status = open_steps(catalog, job, &s, err);
+    enum vs_status status = vs_gather_open(catalog, job, &s, err);
     if (status == VS_OK) {
         status = encode(&s, share, out, &facts, err);
     }
-    close_steps(&s);
+    vs_gather_close(&s);
     if (status != VS_OK) {
         return vs_wrap(err, status, "encoding a part of an index of %s", job->table);
     }
@@ -258,16 +170,16 @@ enum vs_status vs_index_job_assemble(struct vs_catalog *catalog,
                                      struct vs_index_build_result *result_out,
                                      struct vs_error *err)
 {
-    struct steps s;
+    struct vs_gathered s;
     struct vs_index_row_source source = {.ctx = NULL};
-    enum vs_status status = open_steps(catalog, job, &s, err);
+    enum vs_status status = vs_gather_open(catalog, job, &s, err);
     if (status == VS_OK) {
-        status = open_rows(&s, s.plan, &source, err);
+        status = vs_gather_rows(&s, s.plan, &source, err);
     }
     if (status == VS_OK) {
         status = vs_index_build(s.env, &s.params, &source, out, result_out, err);
     }
     vs_table_rows_close(source.ctx);
-    close_steps(&s);
+    vs_gather_close(&s);
     return status == VS_OK ? VS_OK : vs_wrap(err, status, "assembling an index of %s", job->table);
 }

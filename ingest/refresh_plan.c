@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/refresh_plan.h"
 
+#include "index/index_format.h"
+
 static enum vs_status no_memory(struct vs_error *err)
 {
     return vs_fail(err, VS_NO_MEMORY, "out of memory for the refresh of an index");
@@ -92,6 +94,19 @@ static void count_live(const struct vs_descriptor *d,
     }
 }
 
+static void count_kept(const struct vs_descriptor *d, struct vs_refresh_plan *out)
+{
+    for (size_t s = 0; s < out->segment_count; s++) {
+        const struct vs_index_segment *segment = &d->info.segments[s];
+        for (size_t f = 0; f < segment->file_count; f++) {
+            if (out->segments[s].live_files[f]) {
+                out->segments[s].kept_rows += segment->files[f].row_count;
+                out->segments[s].kept_files++;
+            }
+        }
+    }
+}
+
 // A data file with rows of a flat segment and of another one keeps both as they are.
 static bool settle_mixed(const struct vs_index_map *map,
                          const struct vs_scan_plan *plan,
@@ -141,6 +156,7 @@ enum vs_status vs_refresh_plan_make(const struct vs_index *index,
     struct vs_refresh_plan out = {0};
     VS_TRY(set_up(d, plan, arena, &out, err));
     count_live(d, map, plan, &out);
+    count_kept(d, &out);
     size_t flat = 0;
     for (size_t s = 0; s < out.segment_count; s++) {
         flat += out.segments[s].is_reread;
@@ -166,13 +182,23 @@ static void join(struct vs_refresh_item *items, size_t count, size_t into, size_
     }
 }
 
-static uint64_t group_rows(const struct vs_refresh_item *items, size_t count, size_t group)
+static struct vs_refresh_item group_size(const struct vs_refresh_item *items,
+                                         size_t count,
+                                         size_t group)
 {
-    uint64_t rows = 0;
+    struct vs_refresh_item sum = {.lists = items[group].lists, .group = group};
     for (size_t i = 0; i < count; i++) {
-        rows += items[i].group == group ? items[i].rows : 0;
+        sum.rows += items[i].group == group ? items[i].rows : 0;
+        sum.files += items[i].group == group ? items[i].files : 0;
     }
-    return rows;
+    return sum;
+}
+
+// Whether two groups are organised alike and fit into one segment.
+static bool can_join(const struct vs_refresh_item *a, const struct vs_refresh_item *b)
+{
+    return a->lists == b->lists && a->rows + b->rows <= VS_INDEX_MAX_ROWS &&
+           a->files + b->files <= VS_INDEX_MAX_FILES;
 }
 
 static size_t group_count(const struct vs_refresh_item *items, size_t count)
@@ -184,41 +210,51 @@ static size_t group_count(const struct vs_refresh_item *items, size_t count)
     return groups;
 }
 
-// Groups of about the size of group g: no larger than the factor and no smaller than it.
-static size_t count_tier(const struct vs_refresh_item *items, size_t count, size_t g)
+// Whether group i is about the size of g: no larger than the factor and no smaller than it.
+static bool is_in_tier(const struct vs_refresh_item *items,
+                       size_t count,
+                       const struct vs_refresh_item *g,
+                       size_t i)
 {
-    uint64_t least = group_rows(items, count, g);
-    size_t tier = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t rows = items[i].group == i ? group_rows(items, count, i) : 0;
-        tier += items[i].group == i && items[i].lists == items[g].lists && rows >= least &&
-                rows <= least * VS_REFRESH_TIER_FACTOR;
+    if (items[i].group != i || items[i].lists != g->lists) {
+        return false;
     }
-    return tier;
+    uint64_t rows = group_size(items, count, i).rows;
+    return rows >= g->rows && rows <= g->rows * VS_REFRESH_TIER_FACTOR;
+}
+
+// Puts as many of a tier into its smallest as fit; false: none.
+static bool join_members(struct vs_refresh_item *items, size_t count, struct vs_refresh_item least)
+{
+    bool joined = false;
+    struct vs_refresh_item into = least;
+    for (size_t i = 0; i < count; i++) {
+        struct vs_refresh_item one = group_size(items, count, i);
+        if (i != into.group && is_in_tier(items, count, &least, i) && can_join(&into, &one)) {
+            join(items, count, into.group, i);
+            into.group = i < into.group ? i : into.group;
+            into.rows += one.rows;
+            into.files += one.files;
+            joined = true;
+        }
+    }
+    return joined;
 }
 
 static bool join_tier(struct vs_refresh_item *items, size_t count)
 {
     for (size_t g = 0; g < count; g++) {
-        if (items[g].group != g || count_tier(items, count, g) < VS_REFRESH_TIER_SEGMENTS) {
+        size_t tier = 0;
+        if (items[g].group != g) {
             continue;
         }
-        uint64_t least = group_rows(items, count, g);
-        bool member[1024 + 1] = {false};
+        struct vs_refresh_item least = group_size(items, count, g);
         for (size_t i = 0; i < count; i++) {
-            uint64_t rows = items[i].group == i ? group_rows(items, count, i) : 0;
-            member[i] = items[i].group == i && items[i].lists == items[g].lists && rows >= least &&
-                        rows <= least * VS_REFRESH_TIER_FACTOR;
+            tier += is_in_tier(items, count, &least, i);
         }
-        size_t into = SIZE_MAX;
-        for (size_t i = 0; i < count; i++) {
-            if (member[i] && into == SIZE_MAX) {
-                into = i;
-            } else if (member[i]) {
-                join(items, count, into, i);
-            }
+        if (tier >= VS_REFRESH_TIER_SEGMENTS && join_members(items, count, least)) {
+            return true;
         }
-        return true;
     }
     return false;
 }
@@ -229,13 +265,17 @@ static bool join_smallest(struct vs_refresh_item *items, size_t count)
     size_t best_a = SIZE_MAX, best_b = SIZE_MAX;
     uint64_t best = UINT64_MAX;
     for (size_t a = 0; a < count; a++) {
-        for (size_t b = a + 1; b < count && items[a].group == a; b++) {
-            if (items[b].group != b || items[a].lists != items[b].lists) {
+        if (items[a].group != a) {
+            continue;
+        }
+        struct vs_refresh_item first = group_size(items, count, a);
+        for (size_t b = a + 1; b < count; b++) {
+            if (items[b].group != b || items[b].lists != items[a].lists) {
                 continue;
             }
-            uint64_t rows = group_rows(items, count, a) + group_rows(items, count, b);
-            if (rows < best) {
-                best = rows;
+            struct vs_refresh_item second = group_size(items, count, b);
+            if (can_join(&first, &second) && first.rows + second.rows < best) {
+                best = first.rows + second.rows;
                 best_a = a;
                 best_b = b;
             }

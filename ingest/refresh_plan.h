@@ -23,9 +23,13 @@
 
 struct vs_refresh_segment {
     uint64_t live_rows; // in data files of the snapshot
-    bool *live_files;   // [file_count of the segment]
-    uint64_t lists;     // bit per column: organised in lists
-    bool is_reread;     // flat: its rows go into the new segment
+    bool *live_files;   // [file_count of the segment]: with such rows
+    // What is left when the other files go: only whole ones can be dropped, so that rows of a file
+    // that was rewritten without them stay.
+    uint64_t kept_rows;
+    size_t kept_files;
+    uint64_t lists; // bit per column: organised in lists
+    bool is_reread; // flat: its rows go into the new segment
 };
 
 struct vs_refresh_plan {
@@ -48,19 +52,20 @@ enum vs_status vs_refresh_plan_make(const struct vs_index *index,
                                     struct vs_refresh_plan *plan_out,
                                     struct vs_error *err);
 
-// Segments of the new file, before they are put together; group_out tells who belongs together:
-// the number of the first of each group.
+// Segments of the new file, before they are put together; group tells who belongs together: the
+// number of the first of each group. No group has more rows or files than a segment may have.
 struct vs_refresh_item {
-    uint64_t rows;
+    uint64_t rows, files;
     uint64_t lists; // bit per column
     size_t group;
 };
 
 void vs_refresh_group(struct vs_refresh_item *items, size_t count, bool merge_all);
 
-static inline bool vs_refresh_is_dead(uint64_t live_rows, uint64_t row_count)
+// So many rows are not among the first that writing them anew pays.
+static inline bool vs_refresh_is_dead(uint64_t rows, uint64_t row_count)
 {
-    return (row_count - live_rows) * 100 > row_count * VS_REFRESH_DEAD_PERCENT;
+    return rows < row_count && (row_count - rows) * 100 > row_count * VS_REFRESH_DEAD_PERCENT;
 }
 
 #endif

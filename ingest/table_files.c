@@ -221,9 +221,7 @@ static enum vs_status add_previous_indexes(struct vs_table_files *files,
     enum vs_status status = VS_OK;
     vs_buf_init(&uri, files->env, KEY_MAX_BYTES);
     while (status == VS_OK && vs_stats_file_previous(&list, &uuid)) {
-        vs_buf_reset(&uri);
-        status = vs_buf_printf(&uri, err, "%.*s/metadata/%.*s" VS_INDEX_FILE_SUFFIX,
-                               VS_STR_ARG(metadata->location), VS_STR_ARG(uuid));
+        status = vs_stats_file_uri(metadata, uuid, &uri, err);
         if (status == VS_OK) {
             status = vs_table_files_add(files, vs_buf_view(&uri), VS_TABLE_FILE_STATISTICS, 0, err);
         }

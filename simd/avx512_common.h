@@ -230,6 +230,17 @@ static inline size_t store_hits(
     return (size_t)__builtin_popcount(hits);
 }
 
+// Of the entries at .. at + 15.
+static inline __m512i entry_ids(const struct vs_pq4_scan *scan, size_t at)
+{
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    if (scan->ids == NULL) {
+        return _mm512_add_epi32(_mm512_set1_epi32((int)(scan->first_id + (uint32_t)at)), lane);
+    }
+    return _mm512_add_epi32(_mm512_set1_epi32((int)scan->first_id),
+                            _mm512_loadu_si512(scan->ids + at));
+}
+
 // The stores may write over what was read already, never over what was not: kept <= i.
 static size_t keep_keys(uint32_t *keys, uint32_t *ids, size_t count, uint32_t least)
 {

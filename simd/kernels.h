@@ -21,10 +21,23 @@ struct vs_pq4_scan {
     const uint8_t *lut;
     uint32_t threshold;
     const uint32_t *lane_mask;
-    const uint32_t *ids; // readable up to count rounded up to 16
+    // Entry i is called first_id + ids[i], or first_id + i without ids. ids are readable up to
+    // count rounded up to 16.
+    const uint32_t *ids;
+    uint32_t first_id;
     const uint8_t *ahead;
     size_t ahead_bytes;
 };
+
+// One list to scan for several queries; see vs_kernels.pq4_sums_many.
+struct vs_pq4_many {
+    const uint8_t *codes; // the table's own layout, 64-byte aligned
+    size_t count, m;
+    const uint8_t *const *luts; // [query_count]
+    size_t query_count;
+};
+
+#define VS_SUMS_SPARE 8192 // room that sums_bound wants
 
 // Rows for dot_i8_tile: groups of 16 rows (a tile, 64 * quads bytes); in a tile, for every four
 // coordinates in turn, those four of row 0, of row 1, …, of row 15. What is missing is zero.
@@ -89,6 +102,20 @@ struct vs_kernels {
     // how many. Outputs have room for count rounded up to 32, plus 16. While it scans it prefetches
     // ahead[0..ahead_bytes), the codes that come next (may be NULL, 0).
     size_t (*pq4_select)(const struct vs_pq4_scan *scan, uint32_t *sum_out, uint32_t *id_out);
+    // pq4_sums for every query: sums[q][i] of entries i < count, and zero from there up to count
+    // rounded up to pq4_lanes.
+    void (*pq4_sums_many)(const struct vs_pq4_many *many, uint16_t *const *sums);
+    // A value that at least `keep` of the sums reach and not many more, usually; 0 where there are
+    // fewer. spare: VS_SUMS_SPARE of room.
+    uint16_t (*sums_bound)(const uint16_t *sums, size_t count, size_t keep, uint16_t *spare);
+    // Writes sums[i] and first + i of every i < count with sums[i] >= least, in ascending i;
+    // returns how many. Sums are readable, and outputs have room, up to count rounded up to 16.
+    size_t (*sums_keep)(const uint16_t *sums,
+                        size_t count,
+                        uint16_t least,
+                        uint32_t first,
+                        uint32_t *sum_out,
+                        uint32_t *index_out);
     // Keeps the pairs with key >= least in their order, in place; returns how many.
     size_t (*keep_keys)(uint32_t *keys, uint32_t *ids, size_t count, uint32_t least);
     // How many keys are >= least.

@@ -104,10 +104,9 @@ static void pq4_sums(
 }
 
 static inline size_t store_half(
-    __m256i sums, const uint32_t *ids, uint32_t hits, uint32_t *sum_out, uint32_t *id_out)
+    __m256i sums, __m512i ids, uint32_t hits, uint32_t *sum_out, uint32_t *id_out)
 {
-    return store_hits(_mm512_cvtepu16_epi32(sums), _mm512_loadu_si512(ids), (__mmask16)hits,
-                      sum_out, id_out);
+    return store_hits(_mm512_cvtepu16_epi32(sums), ids, (__mmask16)hits, sum_out, id_out);
 }
 
 static size_t pq4_select(const struct vs_pq4_scan *scan, uint32_t *sum_out, uint32_t *id_out)
@@ -124,11 +123,11 @@ static size_t pq4_select(const struct vs_pq4_scan *scan, uint32_t *sum_out, uint
         }
         __m512i sums = block_sums(codes, scan->m, scan->lut, &ahead);
         uint32_t hits = _mm512_mask_cmpge_epu16_mask(allowed, sums, threshold);
-        found += store_half(_mm512_castsi512_si256(sums), scan->ids + at, hits & UINT16_MAX,
+        found += store_half(_mm512_castsi512_si256(sums), entry_ids(scan, at), hits & UINT16_MAX,
                             sum_out + found, id_out + found);
         if (allowed > UINT16_MAX) {
-            found += store_half(_mm512_extracti64x4_epi64(sums, 1), scan->ids + at + 16, hits >> 16,
-                                sum_out + found, id_out + found);
+            found += store_half(_mm512_extracti64x4_epi64(sums, 1), entry_ids(scan, at + 16),
+                                hits >> 16, sum_out + found, id_out + found);
         }
     }
     vs_pq4_ahead_rest(&ahead);
@@ -148,6 +147,7 @@ const struct vs_kernels vs_kernels_avx512 = {
     .pq4_arrange = vs_pair_arrange,
     .pq4_sums = pq4_sums,
     .pq4_select = pq4_select,
+    VS_BATCH_KERNELS(avx512),
     .keep_keys = keep_keys,
     .count_keys = count_keys,
     .pq4_table = pq4_table,

@@ -14,6 +14,11 @@ extern const struct vs_kernels vs_kernels_avx512;
 extern const struct vs_kernels vs_kernels_vnni;
 extern const struct vs_kernels vs_kernels_neon; // aarch64 only
 
+static inline uint32_t vs_pq4_entry_id(const struct vs_pq4_scan *scan, size_t entry)
+{
+    return scan->first_id + (scan->ids != NULL ? scan->ids[entry] : (uint32_t)entry);
+}
+
 // What a scan prefetches while it works: one line for every 64 bytes of codes that it reads, and at
 // the end what is left.
 struct vs_pq4_ahead {
@@ -66,5 +71,21 @@ extern const uint8_t vs_compress_lanes[16][16];
 size_t vs_scalar_base64_decode(const char *text, size_t len, uint8_t *out);
 // Of the AVX2 table, for the AVX-512 one; x86 only.
 size_t vs_avx2_base64_decode(const char *text, size_t len, uint8_t *out);
+
+// Of batch_*.c, one set per instruction set.
+#define VS_DECLARE_BATCH(isa)                                                                      \
+    void vs_pq4_sums_many_##isa(const struct vs_pq4_many *many, uint16_t *const *sums);            \
+    uint16_t vs_sums_bound_##isa(const uint16_t *sums, size_t count, size_t keep,                  \
+                                 uint16_t *spare);                                                 \
+    size_t vs_sums_keep_##isa(const uint16_t *sums, size_t count, uint16_t least, uint32_t first,  \
+                              uint32_t *sum_out, uint32_t *index_out)
+VS_DECLARE_BATCH(scalar);
+VS_DECLARE_BATCH(avx2);
+VS_DECLARE_BATCH(avx512);
+VS_DECLARE_BATCH(vnni);
+VS_DECLARE_BATCH(neon);
+#define VS_BATCH_KERNELS(isa)                                                                      \
+    .pq4_sums_many = vs_pq4_sums_many_##isa, .sums_bound = vs_sums_bound_##isa,                    \
+    .sums_keep = vs_sums_keep_##isa
 
 #endif

@@ -240,7 +240,7 @@ static size_t pq4_select(const struct vs_pq4_scan *scan, uint32_t *sum_out, uint
         for (; hits != 0; hits &= hits - 1) {
             uint32_t v = (uint32_t)__builtin_ctz(hits);
             sum_out[found] = sums[v];
-            id_out[found] = scan->ids[at + v];
+            id_out[found] = vs_pq4_entry_id(scan, at + v);
             found++;
         }
     }
@@ -352,6 +352,7 @@ const struct vs_kernels vs_kernels_neon = {
     .pq4_arrange = vs_pair_arrange,
     .pq4_sums = pq4_sums,
     .pq4_select = pq4_select,
+    VS_BATCH_KERNELS(neon),
     .keep_keys = keep_keys,
     .count_keys = count_keys,
     .pq4_table = vs_scalar_pq4_table,

@@ -186,7 +186,7 @@ static size_t pq4_select(const struct vs_pq4_scan *scan, uint32_t *sum_out, uint
         for (size_t v = 0; v < 32 && v < left; v++) {
             if ((allowed >> v & 1u) != 0 && sums[v] >= scan->threshold) {
                 sum_out[found] = sums[v];
-                id_out[found] = scan->ids[32 * b + v];
+                id_out[found] = vs_pq4_entry_id(scan, 32 * b + v);
                 found++;
             }
         }
@@ -371,6 +371,7 @@ const struct vs_kernels vs_kernels_scalar = {
     .pq4_arrange = vs_pair_arrange,
     .pq4_sums = pq4_sums,
     .pq4_select = pq4_select,
+    VS_BATCH_KERNELS(scalar),
     .keep_keys = keep_keys,
     .count_keys = count_keys,
     .pq4_table = vs_scalar_pq4_table,

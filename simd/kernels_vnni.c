@@ -190,8 +190,7 @@ static size_t pq4_select(const struct vs_pq4_scan *scan, uint32_t *sum_out, uint
         }
         __m512i sums = block_sums(codes, scan->m, scan->lut, &ahead);
         __mmask16 hits = _mm512_mask_cmpge_epu32_mask((__mmask16)allowed, sums, threshold);
-        __m512i ids = _mm512_loadu_si512(scan->ids + at);
-        found += store_hits(sums, ids, hits, sum_out + found, id_out + found);
+        found += store_hits(sums, entry_ids(scan, at), hits, sum_out + found, id_out + found);
     }
     vs_pq4_ahead_rest(&ahead);
     return found;
@@ -241,6 +240,7 @@ const struct vs_kernels vs_kernels_vnni = {
     .pq4_arrange = pq4_arrange,
     .pq4_sums = pq4_sums,
     .pq4_select = pq4_select,
+    VS_BATCH_KERNELS(vnni),
     .keep_keys = keep_keys,
     .count_keys = count_keys,
     .pq4_table = pq4_table,

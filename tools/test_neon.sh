@@ -27,10 +27,13 @@ mkdir -p "$folder"
 
 flags=(-std=c17 -D_GNU_SOURCE -O2 -I. -ffp-contract=off -fno-strict-aliasing -fno-strict-overflow -Wall -Wextra
     -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wcast-qual -Werror)
-"$CC" "${flags[@]}" -static simd/cpu.c simd/dispatch.c simd/kernels_scalar.c simd/kernels_neon.c \
-    simd/tile_scalar.c simd/tile_neon.c \
-    tests/unit/kernels_test.c -o "$folder/kernels_test_aarch64" -lm -lpthread
+for test in kernels_test kernels_batch_test; do
+    "$CC" "${flags[@]}" -static simd/cpu.c simd/dispatch.c simd/kernels_scalar.c simd/kernels_neon.c \
+        simd/tile_scalar.c simd/tile_neon.c simd/batch_scalar.c simd/batch_neon.c \
+        "tests/unit/$test.c" -o "$folder/${test}_aarch64" -lm -lpthread
+done
 for table in neon scalar; do
     echo "VS_SIMD=$table"
     VS_SIMD=$table "$emulator" "$folder/kernels_test_aarch64"
 done
+"$emulator" "$folder/kernels_batch_test_aarch64"

@@ -11,6 +11,7 @@
 static const struct cli_option train_options[] = {
     {"to", 0, "FILE", "model file to write"},
     {"lists", 0, "N", "number of inverted lists (default: by trying on a sample)"},
+    {"code-bytes", 0, "N", "of a vector's code, 1 to 128 (default: chosen by trying)"},
     {"memory", 0, "SIZE", "memory to use, as in 2GiB (default half of RAM)"},
     {"queries", 0, "FILE", ".npy or .parquet of real queries to choose and measure with"},
     {"projection", 0, "NAME", "pca (default), opq or none"},
@@ -40,11 +41,13 @@ static enum vs_status run_train(struct cli_context *context, struct vs_error *er
                                        .projection = cli_text(args, "projection"),
                                        .second_assignment = cli_text(args, "second-assignment"),
                                        .op = &context->op};
-    uint64_t lists;
+    uint64_t lists, code_bytes;
     VS_TRY(cli_number(args, "lists", 0, UINT32_MAX, &lists, err));
+    VS_TRY(cli_number(args, "code-bytes", 0, 128, &code_bytes, err));
     VS_TRY(cli_number(args, "seed", 0, UINT64_MAX, &options.seed, err));
     VS_TRY(cli_bytes(args, "memory", &options.memory_bytes, err));
     options.list_count = (uint32_t)lists;
+    options.code_bytes = (uint32_t)code_bytes;
     VS_TRY(cli_open(context, false, err));
     cli_progress_stages(train_stages);
     VS_TRY(vs_db_train_index(context->db, &options, cli_text(args, "to"), &context->report, err));

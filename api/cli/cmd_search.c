@@ -411,11 +411,12 @@ static void render_measured(const struct vs_json *root, FILE *out)
     if (vs_json_iter_next(&iter, NULL, &value)) {
         vs_json_to_f64(value, &high);
     }
-    fprintf(
-        out,
-        "recall@%lld %.4f (95 %% interval %.4f to %.4f, worst twentieth %.2f) over %lld queries\n",
-        (long long)render_int(root, "k"), render_real(root, "recall"), low, high,
-        render_real(root, "p5"), (long long)render_int(root, "queries"));
+    fprintf(out,
+            "recall@%lld %.4f (95 %% interval %.4f to %.4f, worst twentieth %.2f) over %lld %s\n",
+            (long long)render_int(root, "k"), render_real(root, "recall"), low, high,
+            render_real(root, "p5"), (long long)render_int(root, "queries"),
+            vs_str_equal_c(render_str(root, "asked"), "rows") ? "rows of the table as queries"
+                                                              : "given queries");
     fprintf(out, "a query takes ");
     render_ms(out, render_real(root, "ms_approx"));
     fprintf(out, ", exactly ");

@@ -98,13 +98,14 @@ static bool known_table(struct vs_engine *engine,
 
 struct vs_store *vs_engine_store(struct vs_engine *engine, const char *name)
 {
-    struct vs_engine_table known;
-    if (!known_table(engine, name, &known)) {
-        return vs_catalog_store(engine->catalog);
+    struct vs_store *store = NULL; // lives as long as the catalog
+    pthread_mutex_lock(&engine->lock);
+    for (struct vs_engine_table *entry = name != NULL ? engine->tables : NULL;
+         entry != NULL && store == NULL; entry = entry->next) {
+        store = is_named(entry, name) ? entry->table->store : NULL;
     }
-    struct vs_store *store = known.table->store; // lives as long as the catalog
-    vs_table_release(known.table);
-    return store;
+    pthread_mutex_unlock(&engine->lock);
+    return store != NULL ? store : vs_catalog_store(engine->catalog);
 }
 
 static enum vs_status head_key(const struct vs_engine *engine,
@@ -162,14 +163,9 @@ struct currency {
     bool newest, same; // no newer version; this version is the one that we know
     bool has_stamp;    // of the file whose head is the one that we know
     struct vs_object_stamp stamp;
+    enum vs_status head_status; // of the second question: it matters if the first says yes
+    struct vs_error head_error;
 };
-
-static bool is_same_stamp(const struct vs_object_stamp *a, const struct vs_object_stamp *b)
-{
-    return a->device == b->device && a->number == b->number && a->size == b->size &&
-           a->changed_s == b->changed_s && a->changed_ns == b->changed_ns &&
-           a->modified_s == b->modified_s && a->modified_ns == b->modified_ns;
-}
 
 static enum vs_status ask_currency(void *ctx, size_t task, struct vs_error *err)
 {
@@ -182,26 +178,29 @@ static enum vs_status ask_currency(void *ctx, size_t task, struct vs_error *err)
     uint8_t head[VS_TABLE_HEAD];
     size_t len = 0;
     currency->has_stamp = take_stamp(engine, known->table, &currency->stamp);
-    if (currency->has_stamp && known->has_stamp && is_same_stamp(&currency->stamp, &known->stamp)) {
+    if (currency->has_stamp && known->has_stamp &&
+        vs_object_stamp_is(&currency->stamp, &known->stamp)) {
         currency->same = true;
         return VS_OK;
     }
-    enum vs_status status = read_head(engine, known->table, head, &len, err);
+    enum vs_status status = read_head(engine, known->table, head, &len, &currency->head_error);
     currency->same =
         status == VS_OK && len == known->head_len && memcmp(head, known->head, len) == 0;
-    return status == VS_NOT_FOUND ? VS_OK : status; // a "no": the table was dropped
+    currency->head_status = status == VS_NOT_FOUND ? VS_OK : status; // a "no": it was dropped
+    return VS_OK;
 }
 
-// The stamp was taken before the head was read and found to be the one that we know.
-static void remember_stamp(struct vs_engine *engine,
-                           const struct vs_table *table,
-                           const struct vs_object_stamp *stamp)
+// The looks came before the head was read and the table found to be current.
+static void remember_looks(struct vs_engine *engine,
+                           const struct currency *currency,
+                           const struct vs_folder_look *look)
 {
     pthread_mutex_lock(&engine->lock);
     for (struct vs_engine_table *entry = engine->tables; entry != NULL; entry = entry->next) {
-        if (entry->table == table) {
-            entry->stamp = *stamp;
-            entry->has_stamp = true;
+        if (entry->table == currency->known->table) {
+            entry->stamp = currency->has_stamp ? currency->stamp : entry->stamp;
+            entry->has_stamp = entry->has_stamp || currency->has_stamp;
+            vs_table_folder_remember(entry, look);
         }
     }
     pthread_mutex_unlock(&engine->lock);
@@ -213,12 +212,22 @@ static enum vs_status is_current(struct vs_engine *engine,
                                  struct vs_error *err)
 {
     struct currency currency = {.engine = engine, .known = known};
+    struct vs_folder_look look;
+    if (vs_table_folder_is_quiet(engine->env, known, &look)) {
+        *current_out = true;
+        return VS_OK;
+    }
     size_t threads = vs_store_is_remote(known->table->store) ? 2 : 1;
     enum vs_status status = vs_pool_run(engine->env, threads, 2, ask_currency, &currency, err);
+    if (status == VS_OK && currency.newest && currency.head_status != VS_OK) {
+        if (err != NULL) {
+            *err = currency.head_error;
+        }
+        return currency.head_status;
+    }
     *current_out = status == VS_OK && currency.newest && currency.same;
-    if (*current_out && currency.has_stamp &&
-        (!known->has_stamp || !is_same_stamp(&currency.stamp, &known->stamp))) {
-        remember_stamp(engine, known->table, &currency.stamp);
+    if (*current_out && (currency.has_stamp || look.has_stamp)) {
+        remember_looks(engine, &currency, &look);
     }
     return status == VS_NOT_FOUND ? VS_OK : status;
 }
@@ -264,6 +273,15 @@ static void forget_table(struct vs_engine *engine, const char *name)
     vs_table_release(old);
 }
 
+static void find_folder(const struct vs_engine *engine, struct vs_engine_table *entry)
+{
+    struct vs_buf key;
+    if (head_key(engine, entry->table, &key, NULL) == VS_OK) {
+        vs_table_folder_find(entry, vs_buf_view(&key));
+    }
+    vs_buf_clear(&key);
+}
+
 static enum vs_status remember_table(struct vs_engine *engine,
                                      struct vs_table *table,
                                      struct vs_error *err)
@@ -283,6 +301,7 @@ static enum vs_status remember_table(struct vs_engine *engine,
         }
     }
     fresh->table = vs_table_retain(table);
+    find_folder(engine, fresh);
     pthread_mutex_lock(&engine->lock);
     struct vs_engine_table *old = take_place(engine, table->name);
     fresh->used = ++engine->clock;
@@ -305,7 +324,6 @@ enum vs_status vs_engine_table(struct vs_engine *engine,
     if (name == NULL) {
         return vs_fail(err, VS_INVALID, "no table is named");
     }
-    VS_TRY(vs_table_name_check(name, err));
     struct vs_engine_table known;
     if (known_table(engine, name, &known)) {
         bool current = false;
@@ -317,6 +335,7 @@ enum vs_status vs_engine_table(struct vs_engine *engine,
         vs_table_release(known.table);
         VS_TRY(status);
     }
+    VS_TRY(vs_table_name_check(name, err));
     struct vs_table *table = NULL;
     enum vs_status status = vs_catalog_load(engine->catalog, name, &table, err);
     if (status != VS_OK) {

@@ -96,16 +96,20 @@ static enum vs_status write_rows(struct get_job *job,
                                  struct vs_json_writer *w,
                                  struct vs_error *err)
 {
+    struct vs_row_json *json = vs_arena_alloc_array(&job->arena, job->row_count, sizeof *json);
+    if (json == NULL) {
+        return no_memory(err);
+    }
+    VS_TRY(vs_rows_write(&job->selection, &job->batch, job->place, job->row_count, &job->arena,
+                         json, err));
     vs_jw_key(w, "rows");
     vs_jw_array_begin(w);
     for (size_t i = 0; i < job->row_count; i++) {
-        struct vs_row_json json;
-        VS_TRY(vs_row_write(&job->selection, &job->batch, job->place[i], &job->arena, &json, err));
         vs_jw_object_begin(w);
         vs_jw_key(w, "id");
-        vs_jw_raw(w, json.id);
+        vs_jw_raw(w, json[i].id);
         vs_jw_key(w, "fields");
-        vs_jw_raw(w, json.fields);
+        vs_jw_raw(w, json[i].fields);
         if (job->vectors != NULL) {
             write_vector(w, job, i);
         }

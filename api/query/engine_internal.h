@@ -13,6 +13,22 @@
 
 #include <pthread.h>
 
+// The folder of a table's metadata files. Once the table was found current by a look at the files
+// later than VS_STAMP_SETTLE_NS after a look at the folder, it is current for as long as the folder
+// has the same stamp.
+struct vs_table_folder {
+    char key[320]; // "": not known, or not looked at
+    struct vs_object_stamp stamp;
+    int64_t seen_ns; // when the stamp was first seen; 0: not yet
+    bool is_settled;
+};
+
+struct vs_folder_look {
+    bool has_stamp;
+    struct vs_object_stamp stamp;
+    int64_t begin_ns, end_ns;
+};
+
 struct vs_engine_table {
     struct vs_table *table;
     // The first bytes of its metadata file: a table that was dropped and made anew under the same
@@ -22,6 +38,7 @@ struct vs_engine_table {
     // Of that file once its head was compared: as long as it stays, nobody needs to read it again.
     bool has_stamp;
     struct vs_object_stamp stamp;
+    struct vs_table_folder folder;
     uint64_t used; // engine.clock at the last use
     struct vs_engine_table *next;
 };
@@ -53,6 +70,14 @@ enum vs_status vs_engine_table(struct vs_engine *engine,
                                const char *name,
                                struct vs_table **table_out,
                                struct vs_error *err);
+// table_folder.c. Takes the folder from the key of the metadata file.
+void vs_table_folder_find(struct vs_engine_table *entry, struct vs_str metadata_key);
+// One look; true: the table is current. `known` is a copy that nobody changes.
+bool vs_table_folder_is_quiet(const struct vs_env *env,
+                              const struct vs_engine_table *known,
+                              struct vs_folder_look *look_out);
+// After the files were seen to be current, later than the look. With the engine's lock.
+void vs_table_folder_remember(struct vs_engine_table *entry, const struct vs_folder_look *look);
 // Working memory of one thread, from a pool.
 enum vs_status vs_engine_take_scratch(struct vs_engine *engine,
                                       struct vs_engine_scratch **scratch_out,

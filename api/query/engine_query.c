@@ -104,11 +104,15 @@ static enum vs_status take_vectors(struct job *job, struct vs_error *err)
         return find_self(job, err);
     }
     for (size_t i = 0; i < o->vector_count; i++) {
-        char what[40] = "the vector";
-        if (o->vector_count > 1) {
+        const float *vector = o->vectors + i * o->dim;
+        enum vs_status status =
+            vs_query_vector_check(job->contract, vector, o->dim, "the vector", err);
+        if (status != VS_OK && o->vector_count > 1) { // which one, now that it matters
+            char what[40];
             snprintf(what, sizeof what, "vector %zu", i);
+            status = vs_query_vector_check(job->contract, vector, o->dim, what, err);
         }
-        VS_TRY(vs_query_vector_check(job->contract, o->vectors + i * o->dim, o->dim, what, err));
+        VS_TRY(status);
     }
     job->search.queries = o->vectors;
     job->search.query_count = o->vector_count;
@@ -302,24 +306,23 @@ static enum vs_status write_hits(struct job *job,
                                  struct vs_error *err)
 {
     size_t n = 0;
+    struct vs_row_json *json = vs_arena_alloc_array(&job->arena, hits->count, sizeof *json);
+    struct vs_hit *out = vs_arena_alloc_array(&answer->arena, hits->count, sizeof *out);
+    if (json == NULL || out == NULL) {
+        return no_memory(err);
+    }
+    VS_TRY(vs_rows_write(&job->selection, &hits->batch, hits->place, hits->count, &answer->arena,
+                         json, err));
     for (size_t q = 0; q < answer->result_count; q++) {
         struct vs_result *result = &answer->results[q];
-        struct vs_hit *out = vs_arena_alloc_array(&answer->arena, result->hit_count, sizeof *out);
-        if (out == NULL) {
-            return no_memory(err);
-        }
+        result->hits = out + n;
         for (size_t i = 0; i < result->hit_count; i++, n++) {
-            struct vs_row_json json;
-            VS_TRY(vs_row_write(&job->selection, &hits->batch, hits->place[n], &answer->arena,
-                                &json, err));
-            out[i].id_json = json.id;
-            out[i].fields_json = json.fields;
-            out[i].score = job->search.rankings[q].items[i].score;
-            out[i].vector = hits->vectors != NULL && hits->present[n]
-                                ? hits->vectors + n * job->contract->dimension
-                                : NULL;
+            out[n] =
+                (struct vs_hit){json[n].id, job->search.rankings[q].items[i].score, json[n].fields,
+                                hits->vectors != NULL && hits->present[n]
+                                    ? hits->vectors + n * job->contract->dimension
+                                    : NULL};
         }
-        result->hits = out;
     }
     return VS_OK;
 }
@@ -336,7 +339,7 @@ static enum vs_status fill_head(const struct job *job,
     answer->dim = job->contract->dimension;
     answer->metric = vs_arena_copy_str(&answer->arena, job->contract->metric).ptr;
     if (search->used_index) {
-        snprintf(answer->index_uuid, sizeof answer->index_uuid, "%s", job->view->index_uuid);
+        memcpy(answer->index_uuid, job->view->index_uuid, sizeof answer->index_uuid);
     }
     return answer->metric == NULL ? no_memory(err) : VS_OK;
 }
@@ -347,7 +350,7 @@ static enum vs_status search_task(void *ctx, size_t task, struct vs_error *err)
     if (task == 0) {
         return vs_search_run(&job->search, err);
     }
-    vs_rows_prefetch(job->view, job->selection.fields, job->selection.field_count);
+    vs_rows_prefetch(job->view, job->selection.fields, job->selection.field_count, job->options.op);
     return VS_OK;
 }
 

@@ -255,6 +255,8 @@ static enum vs_status write_report(struct recall_job *job,
     vs_jw_u64(&w, job->k);
     vs_jw_key(&w, "queries");
     vs_jw_u64(&w, job->count);
+    vs_jw_key(&w, "asked");
+    vs_jw_c(&w, job->self != NULL ? "rows" : "given");
     put_real(&w, "ms_approx", job->approximate_ms / n);
     put_real(&w, "ms_exact", job->exact_ms / n);
     put_real(&w, "qps_approx", job->approximate_ms > 0 ? 1000 * n / job->approximate_ms : 0);

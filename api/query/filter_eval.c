@@ -7,6 +7,7 @@
  */
 #include "api/query/filter.h"
 #include "api/query/filter_leaf.h"
+#include "api/query/row_bits.h"
 
 #include <string.h>
 
@@ -47,19 +48,6 @@ static void present_bits(const struct vs_column *column, size_t first, size_t co
 
 // ---- lists ----
 
-static bool any_bit(const uint64_t *bits, size_t first, size_t end)
-{
-    while (first < end) {
-        size_t in_word = 64 - first % 64, n = end - first < in_word ? end - first : in_word;
-        uint64_t ones = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
-        if ((bits[first / 64] >> (first % 64) & ones) != 0) {
-            return true;
-        }
-        first += n;
-    }
-    return false;
-}
-
 // A list matches when one of its present elements does: elements first, then rows over their bits.
 static enum vs_status fill_lists(struct evaluator *e,
                                  struct vs_leaf *leaf,
@@ -88,7 +76,8 @@ static enum vs_status fill_lists(struct evaluator *e,
     }
     memset(yes, 0, (e->count + 63) / 64 * sizeof *yes);
     for (size_t i = 0; i < e->count; i++) {
-        uint64_t any = any_bit(matched, offsets[i] - first, offsets[i + 1] - first);
+        size_t end = offsets[i + 1] - first;
+        uint64_t any = vs_bits_next(matched, offsets[i] - first, end) < end;
         yes[i / 64] |= any << (i % 64);
     }
     return VS_OK;

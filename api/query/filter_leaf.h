@@ -28,6 +28,7 @@ enum vs_leaf_form {
     VS_LEAF_TEXT_EQUAL, // prefix, and nothing more
     VS_LEAF_TEXT_PREFIX,
     VS_LEAF_TEXT_SET,  // several values
+    VS_LEAF_TEXT_PART, // holds the prefix anywhere
     VS_LEAF_TEXT_LIKE, // any pattern
 };
 
@@ -84,15 +85,6 @@ enum vs_status vs_key_set_make(const struct vs_env *env,
                                void **memory_out,
                                struct vs_key_set *set_out,
                                struct vs_error *err);
-
-static inline bool vs_key_set_has(const struct vs_key_set *set, int64_t key)
-{
-    uint64_t mask = UINT64_MAX >> set->shift, at = vs_key_hash(key, set->shift);
-    while (set->slots[at] != key && set->slots[at] != set->absent) {
-        at = (at + 1) & mask;
-    }
-    return set->slots[at] == key;
-}
 
 static inline bool vs_leaf_is_text(enum vs_kind kind)
 {

@@ -88,6 +88,29 @@ static void take_prefix(struct vs_str prefix, struct vs_leaf *leaf)
     }
 }
 
+// A literal between two %: unescaped to `text`, which has room for the pattern. False for others.
+static bool take_part(struct vs_str pattern, char *text, struct vs_leaf *leaf)
+{
+    size_t p = 0, len = 0;
+    while (p < pattern.len && pattern.ptr[p] == '%') {
+        p++;
+    }
+    bool starts = p > 0;
+    while (p < pattern.len && pattern.ptr[p] != '%' && pattern.ptr[p] != '_') {
+        p += pattern.ptr[p] == '\\' && p + 1 < pattern.len;
+        text[len++] = pattern.ptr[p++];
+    }
+    bool ends = p < pattern.len;
+    while (p < pattern.len && pattern.ptr[p] == '%') {
+        p++;
+    }
+    if (!starts || !ends || p < pattern.len) {
+        return false;
+    }
+    leaf->prefix = (struct vs_str){text, len};
+    return true;
+}
+
 // Patterns without wildcards are points; those with one % at the end are prefixes.
 static enum vs_status prepare_like(const struct vs_env *env,
                                    struct vs_str pattern,
@@ -114,6 +137,8 @@ static enum vs_status prepare_like(const struct vs_env *env,
     }
     if (p == pattern.len) {
         leaf->form = VS_LEAF_TEXT_PREFIX;
+    } else if (len == 0 && take_part(pattern, text, leaf)) {
+        leaf->form = VS_LEAF_TEXT_PART;
     }
     return VS_OK;
 }
@@ -218,6 +243,31 @@ static bool in_set(const struct vs_leaf *leaf, struct vs_str text, uint64_t key)
     return false;
 }
 
+// Looks through all values at once; what begins in one and ends in another is passed over.
+static void fill_part(const struct vs_leaf *leaf,
+                      const char *data,
+                      const uint32_t *offsets, // of the first value
+                      size_t count,
+                      uint64_t *words)
+{
+    const struct vs_str part = leaf->prefix;
+    size_t at = offsets[0], end = offsets[count], row = 0;
+    memset(words, 0, (count + 63) / 64 * sizeof *words);
+    while (at < end) {
+        const char *hit = memmem(data + at, end - at, part.ptr, part.len);
+        if (hit == NULL) {
+            break;
+        }
+        at = (size_t)(hit - data);
+        while (offsets[row + 1] <= at) {
+            row++;
+        }
+        bool inside = at + part.len <= offsets[row + 1];
+        words[row / 64] |= (uint64_t)inside << (row % 64);
+        at = inside ? offsets[row + 1] : at + 1;
+    }
+}
+
 // TEST over text and key of each value.
 #define FILL_TEXTS(TEST)                                                                           \
     for (size_t at = 0; at < count; at += 64) {                                                    \
@@ -254,6 +304,9 @@ void vs_leaf_fill_text(const struct vs_leaf *leaf,
         break;
     case VS_LEAF_TEXT_SET:
         FILL_TEXTS(in_set(leaf, text, key));
+        break;
+    case VS_LEAF_TEXT_PART:
+        fill_part(leaf, data, offsets + first, count, words);
         break;
     case VS_LEAF_TEXT_LIKE:
         FILL_TEXTS(has_prefix(leaf, text, key) &&

@@ -41,15 +41,6 @@ INLINE uint64_t pack(const uint8_t *bytes)
         }                                                                                          \
     } while (0)
 
-INLINE bool in_set(const struct vs_key_set *set, int64_t key)
-{
-    uint64_t mask = UINT64_MAX >> set->shift, at = vs_key_hash(key, set->shift);
-    while (set->slots[at] != key && set->slots[at] != set->absent) {
-        at = (at + 1) & mask;
-    }
-    return set->slots[at] == key;
-}
-
 INLINE uint8_t in_table(const struct vs_key_table *table, int64_t key)
 {
     uint64_t offset = (uint64_t)key - (uint64_t)table->first;
@@ -154,12 +145,12 @@ INLINE void points_i64(
     static void TARGET NAME##_set_i32(const int32_t *values, size_t count,                         \
                                       const struct vs_key_set *set, uint64_t *words)               \
     {                                                                                              \
-        FILL(int32_t, in_set(set, x));                                                             \
+        FILL(int32_t, vs_key_set_has(set, x));                                                     \
     }                                                                                              \
     static void TARGET NAME##_set_i64(const int64_t *values, size_t count,                         \
                                       const struct vs_key_set *set, uint64_t *words)               \
     {                                                                                              \
-        FILL(int64_t, in_set(set, x));                                                             \
+        FILL(int64_t, vs_key_set_has(set, x));                                                     \
     }                                                                                              \
     static void TARGET NAME##_lookup(const uint32_t *values, size_t count, const uint8_t *table,   \
                                      uint32_t entries, uint64_t *words)                            \

@@ -89,4 +89,13 @@ static inline uint64_t vs_key_hash(int64_t key, unsigned shift)
     return ((uint64_t)key * UINT64_C(0x9e3779b97f4a7c15)) >> shift;
 }
 
+static inline bool vs_key_set_has(const struct vs_key_set *set, int64_t key)
+{
+    uint64_t mask = UINT64_MAX >> set->shift, at = vs_key_hash(key, set->shift);
+    while (set->slots[at] != key && set->slots[at] != set->absent) {
+        at = (at + 1) & mask;
+    }
+    return set->slots[at] == key;
+}
+
 #endif

@@ -32,13 +32,17 @@ struct vs_query_cache {
     struct vs_cache_entry *newest, *oldest;
 };
 
+// Eight bytes at a time; keys are compared as well, so this only has to spread them.
 static uint64_t hash_of(struct vs_str key)
 {
-    uint64_t hash = 14695981039346656037u; // FNV-1a
-    for (size_t i = 0; i < key.len; i++) {
-        hash = (hash ^ (unsigned char)key.ptr[i]) * 1099511628211u;
+    uint64_t hash = key.len, word;
+    for (size_t i = 0; i < key.len; i += sizeof word) {
+        word = 0;
+        memcpy(&word, key.ptr + i, key.len - i < sizeof word ? key.len - i : sizeof word);
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+        hash ^= hash >> 32;
     }
-    return hash ^ (hash >> 29);
+    return hash;
 }
 
 enum vs_status vs_query_cache_open(const struct vs_env *env,
@@ -233,8 +237,10 @@ enum vs_status vs_query_cache_get(struct vs_query_cache *cache,
         }
         if (entry->ready) {
             entry->refs++;
-            order_remove(cache, entry);
-            order_add(cache, entry);
+            if (entry != cache->newest) {
+                order_remove(cache, entry);
+                order_add(cache, entry);
+            }
             pthread_mutex_unlock(&cache->lock);
             *ref_out = (struct vs_cache_ref){cache, entry, entry->value};
             return VS_OK;

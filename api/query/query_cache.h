@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What queries leave behind for the next ones: values under text keys, bounded in bytes, least
+ * What queries leave behind for the next ones: values under keys of bytes, bounded in bytes, least
  * recently used first out.
  *
  * A key is made once: threads that ask for a key being made wait for it (and for their own

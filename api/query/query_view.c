@@ -265,30 +265,36 @@ static enum vs_status make_cached(void *ctx,
     return VS_OK;
 }
 
+struct view_key { // without padding; the URI of the metadata follows
+    char kind[8];
+    struct vs_uuid table;
+    int64_t snapshot_id, updated_ms, schema_id;
+};
+
 static enum vs_status get_view(const struct view_request *request,
                                struct vs_cache_ref *ref_out,
                                struct vs_error *err)
 {
-    char uuid[VS_UUID_TEXT_SIZE];
+    const struct vs_table_metadata *metadata = request->table->metadata;
+    const struct view_key head = {"view", metadata->uuid, request->snapshot_id,
+                                  metadata->last_updated_ms, request->schema->schema_id};
+    struct vs_str uri = vs_str_from_c(request->table->metadata_uri);
     char key[4096];
-    vs_uuid_format(request->table->metadata->uuid, uuid);
-    int n =
-        snprintf(key, sizeof key, "view|%s|%lld|%lld|%d|%s", uuid, (long long)request->snapshot_id,
-                 (long long)request->table->metadata->last_updated_ms, request->schema->schema_id,
-                 request->table->metadata_uri);
-    if (n < 0 || (size_t)n >= sizeof key) {
+    if (uri.len > sizeof key - sizeof head) {
         return vs_fail(err, VS_LIMIT,
                        "table '%s': the URI of its metadata is longer than %zu bytes",
-                       request->table->name, sizeof key - 200);
+                       request->table->name, sizeof key - sizeof head);
     }
+    memcpy(key, &head, sizeof head);
+    memcpy(key + sizeof head, uri.ptr, uri.len);
 
     union { // the maker takes a plain pointer
         const struct view_request *in;
         void *out;
     } ctx = {.in = request};
     const struct vs_cache_maker maker = {make_cached, free_cached, ctx.out, request->op};
-    VS_TRY(vs_query_cache_get(request->engine->cache, (struct vs_str){key, (size_t)n}, &maker,
-                              ref_out, err));
+    VS_TRY(vs_query_cache_get(request->engine->cache, (struct vs_str){key, sizeof head + uri.len},
+                              &maker, ref_out, err));
     if (((const struct vs_view *)ref_out->value)->retry_index) {
         vs_cache_forget(ref_out);
     }

@@ -2,6 +2,7 @@
 #include "api/query/request.h"
 
 #include "api/query/filter_key.h"
+#include "vecstore/base/json_number.h"
 
 #include <string.h>
 
@@ -103,16 +104,6 @@ enum vs_status vs_request_selection(const struct vs_view *view,
     return VS_OK;
 }
 
-static enum vs_status keep(struct vs_buf *buf,
-                           struct vs_arena *arena,
-                           struct vs_str *text_out,
-                           struct vs_error *err)
-{
-    *text_out = vs_arena_copy_str(arena, vs_buf_view(buf));
-    vs_buf_reset(buf);
-    return text_out->ptr == NULL ? vs_fail(err, VS_NO_MEMORY, "answer: out of memory") : VS_OK;
-}
-
 static enum vs_status write_fields(const struct vs_selection *selection,
                                    const struct vs_batch *batch,
                                    size_t row,
@@ -136,6 +127,14 @@ static enum vs_status write_id(const struct vs_selection *selection,
                                struct vs_buf *buf,
                                struct vs_error *err)
 {
+    if (selection->has_id && batch->columns[0].kind == VS_KIND_LONG &&
+        !vs_column_is_null(&batch->columns[0], row)) { // as below, without the ceremony
+        int64_t id;
+        memcpy(&id, batch->columns[0].values.data + row * sizeof id, sizeof id);
+        VS_TRY(vs_buf_reserve(buf, VS_INTEGER_TEXT_SIZE + 1, err)); // the NUL will fit as well
+        buf->len += vs_number_format_i64(id, (char *)buf->data + buf->len);
+        return VS_OK;
+    }
     struct vs_json_writer w;
     vs_json_writer_init(&w, buf, false);
     if (selection->has_id) {
@@ -146,25 +145,58 @@ static enum vs_status write_id(const struct vs_selection *selection,
     return vs_json_writer_finish(&w, err);
 }
 
-enum vs_status vs_row_write(const struct vs_selection *selection,
-                            const struct vs_batch *batch,
-                            size_t row,
-                            struct vs_arena *arena,
-                            struct vs_row_json *json_out,
-                            struct vs_error *err)
+// json_out's lengths, and the texts one after the other, each with its NUL.
+static enum vs_status write_texts(const struct vs_selection *selection,
+                                  const struct vs_batch *batch,
+                                  const uint32_t *places,
+                                  size_t count,
+                                  struct vs_buf *buf,
+                                  struct vs_row_json *json_out,
+                                  struct vs_error *err)
 {
+    bool has_fields = selection->field_count > selection->first;
+    for (size_t i = 0; i < count; i++) {
+        size_t start = buf->len;
+        VS_TRY(write_id(selection, batch, places[i], buf, err));
+        json_out[i] = (struct vs_row_json){{NULL, buf->len - start}, VS_STR("{}")};
+        VS_TRY(vs_buf_append_byte(buf, 0, err));
+        if (has_fields) {
+            start = buf->len;
+            VS_TRY(write_fields(selection, batch, places[i], buf, err));
+            json_out[i].fields.len = buf->len - start;
+            VS_TRY(vs_buf_append_byte(buf, 0, err));
+        }
+    }
+    return VS_OK;
+}
+
+enum vs_status vs_rows_write(const struct vs_selection *selection,
+                             const struct vs_batch *batch,
+                             const uint32_t *places,
+                             size_t count,
+                             struct vs_arena *arena,
+                             struct vs_row_json *json_out,
+                             struct vs_error *err)
+{
+    bool has_fields = selection->field_count > selection->first;
     struct vs_buf buf;
     vs_buf_init(&buf, arena->env, SIZE_MAX / 2);
-    enum vs_status status = write_id(selection, batch, row, &buf, err);
+    enum vs_status status = vs_buf_reserve(&buf, count * (VS_INTEGER_TEXT_SIZE + 1), err);
     if (status == VS_OK) {
-        status = keep(&buf, arena, &json_out->id, err);
+        status = write_texts(selection, batch, places, count, &buf, json_out, err);
     }
-    if (status == VS_OK) {
-        status = write_fields(selection, batch, row, &buf, err);
-    }
-    if (status == VS_OK) {
-        status = keep(&buf, arena, &json_out->fields, err);
-    }
+    const char *at = status == VS_OK ? vs_arena_copy_str(arena, vs_buf_view(&buf)).ptr : NULL;
     vs_buf_clear(&buf);
-    return status;
+    if (at == NULL) {
+        return status == VS_OK ? vs_fail(err, VS_NO_MEMORY, "answer: out of memory") : status;
+    }
+    for (size_t i = 0; i < count; i++) {
+        json_out[i].id.ptr = at;
+        at += json_out[i].id.len + 1;
+        if (has_fields) {
+            json_out[i].fields.ptr = at;
+            at += json_out[i].fields.len + 1;
+        }
+    }
+    return VS_OK;
 }

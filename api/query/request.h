@@ -37,15 +37,17 @@ enum vs_status vs_request_selection(const struct vs_view *view,
                                     struct vs_error *err);
 
 // {"title":…} of one row of a batch with selection->fields as columns; and its id (null without an
-// id column). In arena.
+// id column). Followed by a NUL.
 struct vs_row_json {
     struct vs_str id, fields;
 };
-enum vs_status vs_row_write(const struct vs_selection *selection,
-                            const struct vs_batch *batch,
-                            size_t row,
-                            struct vs_arena *arena,
-                            struct vs_row_json *json_out,
-                            struct vs_error *err);
+// Of rows places[0..count) of the batch, in arena.
+enum vs_status vs_rows_write(const struct vs_selection *selection,
+                             const struct vs_batch *batch,
+                             const uint32_t *places,
+                             size_t count,
+                             struct vs_arena *arena,
+                             struct vs_row_json *json_out,
+                             struct vs_error *err);
 
 #endif

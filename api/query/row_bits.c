@@ -70,16 +70,3 @@ void vs_bits_take(uint64_t *dst, const uint64_t *src, uint64_t first, uint64_t c
         dst[w] = left < 64 ? word & ((UINT64_C(1) << left) - 1) : word;
     }
 }
-
-uint64_t vs_bits_next(const uint64_t *bits, uint64_t from, uint64_t count)
-{
-    while (from < count) {
-        uint64_t word = bits[from / 64] >> (from % 64);
-        if (word != 0) {
-            uint64_t at = from + (uint64_t)__builtin_ctzll(word);
-            return at < count ? at : count;
-        }
-        from = (from / 64 + 1) * 64;
-    }
-    return count;
-}

@@ -17,7 +17,7 @@ struct set_request {
     const struct vs_op *op;
 };
 
-// Looks the value up under a printed key.
+// Looks the value up under a key, which is cleared.
 static enum vs_status get_keyed(const struct set_request *request,
                                 struct vs_buf *key,
                                 const struct vs_cache_maker *maker,
@@ -335,8 +335,7 @@ static void set_live_rows(const struct vs_view *view, size_t segment, uint64_t *
 }
 
 // Lists that may hold matching rows, as their summaries say: *bits_out (the caller frees them)
-// stays NULL where they say nothing. Summaries are hints: what is wrong with them changes no
-// answer.
+// stays NULL where they say nothing, or cannot be read. What can be read is believed.
 static enum vs_status match_lists(const struct set_request *request,
                                   uint64_t **bits_out,
                                   uint64_t *count_out,
@@ -370,6 +369,28 @@ static enum vs_status match_lists(const struct set_request *request,
     return status;
 }
 
+// The mask of the rows, out of the named lists (NULL: all); of all lists where a row that matches
+// turns out to lie in another one.
+static enum vs_status make_mask(const struct set_request *request,
+                                struct vs_row_set *set,
+                                const uint64_t *lists,
+                                struct vs_error *err)
+{
+    const struct vs_view *view = request->view;
+    struct vs_index_allowed allowed = {request->segment, request->index_column, set->bits, lists,
+                                       request->op};
+    struct vs_error why = {0};
+    enum vs_status status = vs_index_mask_make_in(view->index, &allowed, &set->mask, &why);
+    if (lists == NULL || !vs_is_damage(status)) {
+        return status == VS_OK ? VS_OK : vs_fail(err, status, "%s", why.message);
+    }
+    vs_log(view->engine->env, VS_LOG_WARN, "query", "list_summary_unusable",
+           "index=%s segment=%zu reason=\"%s\" effect=\"all lists are looked at\"",
+           view->index_uuid, request->segment, why.message);
+    allowed.list_bits = NULL;
+    return vs_index_mask_make_in(view->index, &allowed, &set->mask, err);
+}
+
 // The rows that match, and those of them with a vector; `other` holds the rows with a vector.
 static enum vs_status fill_matched(const struct set_request *request,
                                    struct vs_row_set *set,
@@ -399,8 +420,7 @@ static enum vs_status fill_matched(const struct set_request *request,
         vs_bits_and(set->bits, vectors, set->row_count);
         set->with_vector = vs_bits_count(set->bits, set->row_count);
         if (set->with_vector != all) {
-            status = vs_index_mask_make_in(view->index, request->segment, request->index_column,
-                                           set->bits, lists, &set->mask, err);
+            status = make_mask(request, set, lists, err);
         }
     }
     vs_free(env, vectors);
@@ -433,10 +453,7 @@ static enum vs_status fill_row_set(const struct set_request *request,
     uint64_t all = vs_bits_count(other, set->row_count);
     vs_bits_and(set->bits, other, set->row_count);
     set->with_vector = vs_bits_count(set->bits, set->row_count);
-    return set->with_vector == all
-               ? VS_OK
-               : vs_index_mask_make(view->index, request->segment, request->index_column, set->bits,
-                                    &set->mask, err);
+    return set->with_vector == all ? VS_OK : make_mask(request, set, NULL, err);
 }
 
 static enum vs_status make_row_set(void *ctx,
@@ -472,6 +489,15 @@ static enum vs_status make_row_set(void *ctx,
     return VS_OK;
 }
 
+struct rows_key { // without padding; the filter's text follows
+    char kind[8];
+    struct vs_uuid table, index;
+    int64_t snapshot_id;
+    uint64_t segment, column;
+    int32_t schema_id;
+    uint32_t has_filter;
+};
+
 enum vs_status vs_row_set_get(const struct vs_view *view,
                               const struct vs_filter *filter,
                               size_t segment,
@@ -482,14 +508,17 @@ enum vs_status vs_row_set_get(const struct vs_view *view,
 {
     struct set_request request = {
         .view = view, .filter = filter, .segment = segment, .index_column = index_column, .op = op};
-    char uuid[VS_UUID_TEXT_SIZE];
+    const struct rows_key head = {.kind = "rows",
+                                  .table = view->metadata->uuid,
+                                  .index = view->info->index_uuid,
+                                  .snapshot_id = view->snapshot_id,
+                                  .segment = segment,
+                                  .column = index_column,
+                                  .schema_id = view->schema->schema_id,
+                                  .has_filter = filter != NULL};
     struct vs_buf key;
-    vs_uuid_format(view->metadata->uuid, uuid);
     vs_buf_init(&key, view->engine->env, 1 << 24);
-    enum vs_status status =
-        vs_buf_printf(&key, err, "rows|%s|%lld|%s|%zu|%lld|%d|%d|", uuid,
-                      (long long)view->snapshot_id, view->index_uuid, segment,
-                      (long long)index_column, view->schema->schema_id, filter != NULL);
+    enum vs_status status = vs_buf_append(&key, &head, sizeof head, err);
     if (status != VS_OK) {
         vs_buf_clear(&key);
         return status;

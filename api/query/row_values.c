@@ -16,7 +16,7 @@ struct wanted {     // one row, with what it is grouped by
 struct fetcher {
     const struct vs_row_fetch *fetch;
     struct wanted *wanted;
-    struct vs_batch part; // of one source
+    struct vs_batch part; // of one source; made when there are several
     uint32_t *rows;
     int32_t *field_ids;
 };
@@ -47,9 +47,11 @@ static enum vs_status check_part(const struct vs_batch *part,
     return VS_OK;
 }
 
+// Rows in any order.
 static enum vs_status fetch_from_index(struct fetcher *f,
                                        const struct wanted *first,
                                        size_t count,
+                                       struct vs_batch *into,
                                        struct vs_error *err)
 {
     const struct vs_row_fetch *fetch = f->fetch;
@@ -57,8 +59,8 @@ static enum vs_status fetch_from_index(struct fetcher *f,
         f->rows[i] = (uint32_t)first[i].row;
     }
     VS_TRY(vs_index_fetch(fetch->view->index, first->source, f->field_ids, fetch->field_count,
-                          f->rows, count, &f->part, err));
-    return check_part(&f->part, count, "index", err);
+                          f->rows, count, into, err));
+    return check_part(into, count, "index", err);
 }
 
 static enum vs_status scan_positions(struct vs_file_scan *scan,
@@ -143,21 +145,34 @@ static enum vs_status append_part(struct fetcher *f,
     return VS_OK;
 }
 
-// Rows of a segment whose index part is damaged, file by file: they are ascending, so a file's rows
-// stand together.
+// An empty part.
+static enum vs_status begin_part(struct fetcher *f, struct vs_error *err)
+{
+    const struct vs_row_fetch *fetch = f->fetch;
+    if (f->part.columns != NULL) {
+        vs_batch_reset(&f->part);
+        return VS_OK;
+    }
+    return vs_batch_init(&f->part, fetch->view->engine->env, fetch->fields, fetch->field_count,
+                         err);
+}
+
+// Rows of one file, or of a segment whose index part is damaged, file by file: sorted, a file's
+// rows stand together.
 static enum vs_status fetch_by_files(struct fetcher *f,
-                                     const struct wanted *first,
+                                     struct wanted *first,
                                      size_t count,
                                      struct vs_batch *batch,
                                      uint32_t *place_out,
                                      struct vs_error *err)
 {
+    qsort(first, count, sizeof *first, compare_wanted);
     for (size_t start = 0; start < count;) {
         size_t end = start + 1, file = f->fetch->rows[first[start].index].file;
         while (end < count && f->fetch->rows[first[end].index].file == file) {
             end++;
         }
-        vs_batch_reset(&f->part);
+        VS_TRY(begin_part(f, err));
         VS_TRY(fetch_from_file(f, first + start, end - start, err));
         VS_TRY(append_part(f, first + start, end - start, batch, place_out, err));
         start = end;
@@ -165,8 +180,26 @@ static enum vs_status fetch_by_files(struct fetcher *f,
     return VS_OK;
 }
 
+// All of them at once, which are all rows of the fetch.
+static enum vs_status fetch_whole(struct fetcher *f,
+                                  struct vs_batch *batch,
+                                  uint32_t *place_out,
+                                  struct vs_error *err)
+{
+    size_t count = f->fetch->row_count;
+    enum vs_status status = fetch_from_index(f, f->wanted, count, batch, err);
+    if (status != VS_OK) {
+        vs_batch_reset(batch);
+        return status;
+    }
+    for (size_t i = 0; i < count; i++) {
+        place_out[f->wanted[i].index] = (uint32_t)i;
+    }
+    return VS_OK;
+}
+
 static enum vs_status fetch_group(struct fetcher *f,
-                                  const struct wanted *first,
+                                  struct wanted *first,
                                   size_t count,
                                   struct vs_batch *batch,
                                   uint32_t *place_out,
@@ -177,13 +210,18 @@ static enum vs_status fetch_group(struct fetcher *f,
         return fetch_by_files(f, first, count, batch, place_out, err);
     }
     struct vs_error why = {0};
-    vs_batch_reset(&f->part);
-    enum vs_status status = fetch_from_index(f, first, count, &why);
-    if (status == VS_OK) {
-        return append_part(f, first, count, batch, place_out, err);
+    enum vs_status status;
+    if (count == f->fetch->row_count) {
+        status = fetch_whole(f, batch, place_out, &why);
+    } else {
+        VS_TRY(begin_part(f, err));
+        status = fetch_from_index(f, first, count, &f->part, &why);
+        if (status == VS_OK) {
+            return append_part(f, first, count, batch, place_out, err);
+        }
     }
     if (!vs_is_damage(status)) {
-        return vs_fail(err, status, "%s", why.message);
+        return status == VS_OK ? VS_OK : vs_fail(err, status, "%s", why.message);
     }
     vs_log(view->engine->env, VS_LOG_WARN, "query", "index_values_unusable",
            "index=%s reason=\"%s\" effect=\"values from data files\"", view->index_uuid,
@@ -191,9 +229,11 @@ static enum vs_status fetch_group(struct fetcher *f,
     return fetch_by_files(f, first, count, batch, place_out, err);
 }
 
+// The rows of a source stand together; a single source is left as it is.
 static void group_rows(struct fetcher *f, bool stored)
 {
     const struct vs_row_fetch *fetch = f->fetch;
+    bool is_single = true;
     for (size_t i = 0; i < fetch->row_count; i++) {
         const struct vs_view_file *file = &fetch->view->files[fetch->rows[i].file];
         f->wanted[i].source = fetch->view->segment_count + fetch->rows[i].file;
@@ -204,8 +244,11 @@ static void group_rows(struct fetcher *f, bool stored)
             f->wanted[i].row = run->first_row + (fetch->rows[i].position - run->position);
         }
         f->wanted[i].index = (uint32_t)i;
+        is_single = is_single && f->wanted[i].source == f->wanted[0].source;
     }
-    qsort(f->wanted, fetch->row_count, sizeof *f->wanted, compare_wanted);
+    if (!is_single) {
+        qsort(f->wanted, fetch->row_count, sizeof *f->wanted, compare_wanted);
+    }
 }
 
 static enum vs_status fetch_groups(struct fetcher *f,
@@ -232,7 +275,10 @@ static enum vs_status fetch_groups(struct fetcher *f,
     return VS_OK;
 }
 
-void vs_rows_prefetch(const struct vs_view *view, const struct vs_field *fields, size_t field_count)
+void vs_rows_prefetch(const struct vs_view *view,
+                      const struct vs_field *fields,
+                      size_t field_count,
+                      const struct vs_op *op)
 {
     const struct vs_env *env = view->engine->env;
     bool stored = view->index != NULL && field_count > 0;
@@ -245,7 +291,7 @@ void vs_rows_prefetch(const struct vs_view *view, const struct vs_field *fields,
     }
     for (size_t s = 0; s < view->segment_count && ids != NULL; s++) {
         if (view->segments[s].used) {
-            vs_ignore(vs_index_prefetch(view->index, s, ids, field_count, NULL));
+            vs_ignore(vs_index_prefetch(view->index, s, ids, field_count, op, NULL));
         }
     }
     vs_free(env, ids);
@@ -263,22 +309,16 @@ enum vs_status vs_rows_fetch(const struct vs_row_fetch *fetch,
         return VS_OK;
     }
     struct fetcher f = {.fetch = fetch};
-    f.wanted = vs_alloc_zeroed(env, fetch->row_count, sizeof *f.wanted);
-    f.rows = vs_alloc_zeroed(env, fetch->row_count, sizeof *f.rows);
-    f.field_ids = vs_alloc_zeroed(env, fetch->field_count, sizeof *f.field_ids);
-    enum vs_status status;
-    if (f.wanted == NULL || f.rows == NULL || f.field_ids == NULL) {
-        status = vs_fail(err, VS_NO_MEMORY, "query: out of memory");
-    } else {
-        status = vs_batch_init(&f.part, env, fetch->fields, fetch->field_count, err);
+    size_t row_bytes = sizeof *f.wanted + sizeof *f.rows; // counts of things in memory
+    f.wanted = vs_alloc(env, fetch->row_count * row_bytes + fetch->field_count * sizeof(int32_t));
+    if (f.wanted == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "query: out of memory");
     }
-    if (status == VS_OK) {
-        status = fetch_groups(&f, batch, place_out, err);
-    }
+    f.rows = (uint32_t *)(f.wanted + fetch->row_count);
+    f.field_ids = (int32_t *)(f.rows + fetch->row_count);
+    enum vs_status status = fetch_groups(&f, batch, place_out, err);
     vs_batch_clear(&f.part);
     vs_free(env, f.wanted);
-    vs_free(env, f.rows);
-    vs_free(env, f.field_ids);
     return status;
 }
 

@@ -35,7 +35,8 @@ enum vs_status vs_rows_fetch(const struct vs_row_fetch *fetch,
 // looked for. A failure shows when they are fetched.
 void vs_rows_prefetch(const struct vs_view *view,
                       const struct vs_field *fields,
-                      size_t field_count);
+                      size_t field_count,
+                      const struct vs_op *op);
 // vectors_out[row_count][dim] of fetch->rows (fields are not looked at); present_out[i] false where
 // the row has none of this dimension.
 enum vs_status vs_rows_fetch_vectors(const struct vs_row_fetch *fetch,

@@ -37,9 +37,10 @@ struct run {
     size_t batch;    // queries a task takes
     bool *scan_file; // per file of the view: scanned exactly
     enum vs_metric metric;
-    const float *prepared; // unit vectors for cosine, else the queries
+    const float *prepared; // unit vectors for cosine, else the queries; NULL: not yet needed
     float *owned;
     struct query_stats *per_query;
+    void *block; // all of these
 };
 
 // One block of vectors against the queries.
@@ -67,6 +68,11 @@ enum vs_status vs_query_vector_check(const struct vs_vector_contract *contract,
                        "%s has %zu dimensions, column '%.*s' has %u; embed the question with the "
                        "table's model",
                        what, dim, VS_STR_ARG(contract->column), contract->dimension);
+    }
+    float squares = 0;
+    vs_kernels_get()->dot_f32(vector, vector, dim, 1, &squares);
+    if (squares > 0 && isfinite(squares)) { // so is every element, and one is not zero
+        return VS_OK;
     }
     bool all_zero = true;
     for (size_t i = 0; i < dim; i++) {
@@ -141,13 +147,13 @@ static enum vs_status plan_units(struct run *run, struct vs_error *err)
     return VS_OK;
 }
 
-// Queries as the exact scan wants them: unit length for cosine.
+// Queries as the exact scan wants them: unit length for cosine. Nothing where they are there.
 static enum vs_status prepare_queries(struct run *run, struct vs_error *err)
 {
     struct vs_search *search = run->search;
     size_t dim = search->contract->dimension;
-    run->prepared = search->queries;
-    if (run->metric != VS_METRIC_COSINE) {
+    if (run->prepared != NULL || run->metric != VS_METRIC_COSINE) {
+        run->prepared = run->prepared != NULL ? run->prepared : search->queries;
         return VS_OK;
     }
     run->owned =
@@ -276,11 +282,11 @@ static enum vs_status search_some(void *ctx, size_t task, struct vs_error *err)
     size_t first = task * run->batch, left = search->query_count - first;
     size_t count = left < run->batch ? left : run->batch;
     struct vs_engine_scratch *scratch = NULL;
-    struct vs_index_hit *hits = vs_alloc(engine->env, count * search->k * sizeof *hits + 1);
-    size_t *counts = vs_alloc(engine->env, count * sizeof *counts);
-    enum vs_status status = hits != NULL && counts != NULL
-                                ? vs_engine_take_scratch(engine, &scratch, err)
-                                : vs_fail(err, VS_NO_MEMORY, "query: out of memory");
+    size_t *counts =
+        vs_alloc(engine->env, count * (sizeof *counts + search->k * sizeof(struct vs_index_hit)));
+    struct vs_index_hit *hits = counts != NULL ? (struct vs_index_hit *)(counts + count) : NULL;
+    enum vs_status status = counts != NULL ? vs_engine_take_scratch(engine, &scratch, err)
+                                           : vs_fail(err, VS_NO_MEMORY, "query: out of memory");
     if (status == VS_OK && run->target_count > 0) {
         status = search_targets(run, first, count, hits, counts, scratch->scratch, err);
     }
@@ -289,7 +295,6 @@ static enum vs_status search_some(void *ctx, size_t task, struct vs_error *err)
     }
     vs_engine_give_scratch(engine, scratch);
     vs_free(engine->env, counts);
-    vs_free(engine->env, hits);
     return status;
 }
 
@@ -334,7 +339,7 @@ static void push_score(const struct block_task *task,
     if (isnan(score)) { // overflow of huge elements
         score = -FLT_MAX;
     }
-    if (ranking->count == ranking->room && score < ranking->items[0].score) {
+    if (score < vs_ranking_least(ranking)) {
         return;
     }
     const struct vs_ranked item = {score, task->file, task->block->positions[row]};
@@ -442,6 +447,7 @@ static enum vs_status scan_files(struct run *run, struct vs_error *err)
     for (size_t f = 0; f < search->view->file_count; f++) {
         if (run->scan_file[f]) {
             VS_TRY(vs_op_check(search->view->engine->env, search->op, err));
+            VS_TRY(prepare_queries(run, err));
             VS_TRY(scan_file(run, f, err));
         }
     }
@@ -455,7 +461,6 @@ static enum vs_status run_all(struct run *run, struct vs_error *err)
     struct vs_search *search = run->search;
     const struct vs_env *env = search->view->engine->env;
     VS_TRY(vs_metric_parse(search->contract->metric, &run->metric, err));
-    VS_TRY(prepare_queries(run, err));
     VS_TRY(plan_units(run, err));
     for (size_t u = 0; u < run->unit_count; u++) {
         search->candidates += ((const struct vs_row_set *)run->units[u].set.value)->with_vector;
@@ -498,37 +503,43 @@ static void reset_answer(struct vs_search *search)
     search->index_segments = search->masked_segments = search->scanned_files =
         search->cached_files = 0;
     for (size_t q = 0; q < search->query_count; q++) {
-        search->rankings[q] = (struct vs_ranking){search->items + q * search->k, 0, search->k};
+        search->rankings[q] =
+            (struct vs_ranking){.items = search->items + q * search->k, .room = search->k};
     }
+}
+
+// One zeroed block for what a run needs; its counts are those of things in memory.
+static bool make_room(struct run *run)
+{
+    const struct vs_search *search = run->search;
+    size_t segments = search->view->segment_count, files = search->view->file_count;
+    size_t fixed = segments * (sizeof *run->units + sizeof *run->targets) +
+                   search->query_count * sizeof *run->per_query;
+    run->block = vs_alloc_zeroed(search->view->engine->env, fixed + files + 1, 1);
+    if (run->block == NULL) {
+        return false;
+    }
+    run->per_query = run->block;
+    run->units = (struct unit *)(run->per_query + search->query_count);
+    run->targets = (struct vs_index_target *)(run->units + segments);
+    run->scan_file = (bool *)(run->targets + segments);
+    return true;
 }
 
 static enum vs_status try_run(struct vs_search *search, size_t column, struct vs_error *err)
 {
-    const struct vs_view *view = search->view;
-    const struct vs_env *env = view->engine->env;
+    const struct vs_env *env = search->view->engine->env;
     struct run run = {.search = search, .column = column};
-    enum vs_status status;
-    run.units = vs_alloc_zeroed(env, view->segment_count + 1, sizeof *run.units);
-    run.targets = vs_alloc_zeroed(env, view->segment_count + 1, sizeof *run.targets);
-    run.scan_file = vs_alloc_zeroed(env, view->file_count + 1, sizeof *run.scan_file);
-    run.per_query = vs_alloc_zeroed(env, search->query_count + 1, sizeof *run.per_query);
     reset_answer(search);
-    if (run.units == NULL || run.targets == NULL || run.scan_file == NULL ||
-        run.per_query == NULL) {
-        status = vs_fail(err, VS_NO_MEMORY, "query: out of memory");
-    } else {
-        status = run_all(&run, err);
-    }
+    enum vs_status status =
+        make_room(&run) ? run_all(&run, err) : vs_fail(err, VS_NO_MEMORY, "query: out of memory");
     if (status == VS_OK) {
         sum_up(&run);
     }
-    for (size_t u = 0; run.units != NULL && u < view->segment_count; u++) {
+    for (size_t u = 0; run.block != NULL && u < search->view->segment_count; u++) {
         vs_cache_release(&run.units[u].set);
     }
-    vs_free(env, run.units);
-    vs_free(env, run.targets);
-    vs_free(env, run.scan_file);
-    vs_free(env, run.per_query);
+    vs_free(env, run.block);
     vs_free_aligned(env, run.owned);
     return status;
 }
@@ -538,14 +549,15 @@ enum vs_status vs_search_run(struct vs_search *search, struct vs_error *err)
     const struct vs_view *view = search->view;
     const struct vs_env *env = view->engine->env;
     search->rankings = vs_alloc_zeroed(env, search->query_count + 1, sizeof *search->rankings);
-    search->items =
-        vs_alloc_zeroed(env, search->query_count * search->k + 1, sizeof *search->items);
+    search->items = vs_alloc(env, (search->query_count * search->k + 1) * sizeof *search->items);
     if (search->rankings == NULL || search->items == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "query: out of memory");
     }
     const char *reason = "";
     size_t column = vs_view_index_column(view, search->contract, &reason);
-    snprintf(search->problem, sizeof search->problem, "%s", reason);
+    if (reason[0] != '\0') {
+        snprintf(search->problem, sizeof search->problem, "%s", reason);
+    }
     struct vs_error why = {0};
     enum vs_status status = try_run(search, column, &why);
     if (vs_is_damage(status) && column != SIZE_MAX) {
@@ -594,7 +606,8 @@ enum vs_status vs_search_rescore(struct vs_search *search,
     enum vs_metric metric;
     VS_TRY(vs_metric_parse(search->contract->metric, &metric, err));
     ranking->count = 0;
-    for (size_t i = 0; i < count; i++) { // a heap of i items never reaches beyond item i
+    ranking->is_heap = false;
+    for (size_t i = 0; i < count; i++) { // i items never reach beyond item i
         struct vs_ranked item = ranking->items[i];
         if (present[i]) {
             item.score = exact_score(metric, search->queries + q * dim, vectors + i * dim, dim);

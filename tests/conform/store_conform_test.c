@@ -640,6 +640,66 @@ static void case_large_objects(void)
     on_every_store(body_large);
 }
 
+// Bytes, ranges of another object, bytes: in any order and size. What the store can move itself
+// does not come through here.
+static void body_ranges(struct fixture *f)
+{
+    static const struct {
+        size_t offset, len;
+    } ranges[] = {{7, (size_t)12 << 20},
+                  {100, 60},
+                  {0, 0},
+                  {(size_t)1 << 20, (size_t)6 << 20},
+                  {(size_t)15 << 20, ((size_t)6 << 20) + 5}};
+
+    const size_t size = ((size_t)21 << 20) + 5;
+    struct vs_error err;
+    struct vs_writer *writer = NULL;
+    struct vs_file *file = NULL;
+    struct vs_buf expected, back;
+    uint8_t *bytes = (uint8_t *)malloc(size);
+    REQUIRE(bytes != NULL);
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = (uint8_t)((i * 2654435761u) >> 13);
+    }
+    vs_buf_init(&expected, &f->test.env, SIZE_MAX);
+    vs_buf_init(&back, &f->test.env, SIZE_MAX);
+    CHECK_OK(
+        vs_store_put(f->store, "r/from", (struct vs_str){(char *)bytes, size}, VS_PUT_ANY, &err),
+        err);
+    CHECK_OK(vs_file_open(f->store, "r/from", &file, &err), err);
+    CHECK_OK(vs_writer_open(f->store, "r/to", &writer, &err), err);
+    uint64_t before = vs_store_count(f->store).bytes_read;
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        CHECK_OK(vs_writer_write(writer, "between", 7, &err), err);
+        CHECK_OK(vs_buf_append(&expected, "between", 7, &err), err);
+        CHECK_OK(vs_writer_copy(&f->test.env, writer, file, ranges[i].offset, ranges[i].len, &err),
+                 err);
+        CHECK_OK(vs_buf_append(&expected, bytes + ranges[i].offset, ranges[i].len, &err), err);
+    }
+    if (f->s3 || f->dir[0] != '\0') {
+        CHECK(vs_store_count(f->store).bytes_read - before < (size_t)18 << 20);
+    }
+    CHECK_INT(writer->written, expected.len);
+    CHECK_STATUS(vs_writer_copy(&f->test.env, writer, file, size - 5, 6, &err), VS_CORRUPT);
+    CHECK_STATUS(vs_writer_copy(&f->test.env, writer, file, UINT64_MAX, 2, &err), VS_CORRUPT);
+    CHECK_OK(vs_writer_write(writer, "end", 3, &err), err);
+    CHECK_OK(vs_buf_append(&expected, "end", 3, &err), err);
+    CHECK_OK(vs_writer_finish(writer, VS_PUT_IF_ABSENT, &err), err);
+    vs_writer_free(writer);
+    vs_file_close(file);
+    CHECK_OK(vs_store_get(f->store, "r/to", &back, &err), err);
+    CHECK(vs_str_equal(vs_buf_view(&back), vs_buf_view(&expected)));
+    vs_buf_clear(&expected);
+    vs_buf_clear(&back);
+    free(bytes);
+}
+
+static void case_ranges_are_copied(void)
+{
+    on_every_store(body_ranges);
+}
+
 // The cases above ask the real server too; this one says by name that there is none.
 static void case_live_server(void)
 {
@@ -768,6 +828,7 @@ TEST_MAIN(TEST(case_put_get),
           TEST(case_tags),
           TEST(case_remove_many),
           TEST(case_large_objects),
+          TEST(case_ranges_are_copied),
           TEST(case_live_server),
           TEST(case_full_disk),
           TEST(case_every_allocation_may_fail))

@@ -230,7 +230,7 @@ class Work(Case):
         self.assertEqual([t["name"] for t in listed], ["t.rows"])
         self.assertEqual(self.check()["problems"], [])
         recall = self.ask("recall", "t.rows", "--num", "10")
-        self.assertEqual((recall["recall"], recall["queries"], recall["k"]), (1.0, 10, 10))
+        self.assertEqual((recall["recall"], recall["queries"], recall["k"], recall["asked"]), (1.0, 10, 10, "rows"))
         for command in (("table", "list"), ("table", "describe", "t.rows"), ("table", "snapshots", "t.rows"), ("table", "check", "t.rows"),
                         ("query", "t.rows", "--id", "5", "--explain"), ("get", "t.rows", "--ids", "5,999"), ("recall", "t.rows", "--num", "5")):
             self.assertTrue(self.run_(*command)[0].strip(), command)

@@ -140,7 +140,7 @@ static void ask(struct world *w,
     *scanned += stats.scanned;
 }
 
-static void compare(struct world *w, size_t query_count)
+static void compare(struct world *w, size_t query_count, bool has_vectors)
 {
     static const double shares[] = {0.5, 0.1, 0.01, 0.001};
     static const char *const names[] = {"any", "near", "far"};
@@ -166,11 +166,10 @@ static void compare(struct world *w, size_t query_count)
             printf("    %4.1f %% of the rows, %s: recall@10 %.4f, %.1f %% of the entries\n",
                    100.0 * shares[s], names[kept], recall,
                    100.0 * (double)scanned[s][kept] / (double)(w->entries * query_count));
-            // Few rows are all scored, by int8: where scores lie closest (far from the query) that
-            // alone misses 2 or 3 of a hundred. Two standard errors of a sample this small.
-            double least = without < 0.97 ? without : 0.97,
-                   noise = 2.0 * sqrt(least * (1.0 - least) / (double)plain_wanted);
-            CHECK(recall >= least - 0.01 - noise);
+            // Without stored vectors few rows are all scored by int8: where scores lie closest (far
+            // from the query) that alone misses 2 or 3 of a hundred.
+            double least = has_vectors || without < 0.97 ? without : 0.97;
+            CHECK(recall >= (has_vectors ? least : least - 0.01));
         }
     }
 }
@@ -186,7 +185,7 @@ static void generated_rows(void)
                                   .seed = 17}};
     fixture_make(&w.fixture, 40);
     open_world(&w, &build);
-    compare(&w, 40);
+    compare(&w, 40, true);
     close_world(&w);
 }
 
@@ -202,12 +201,12 @@ static void generated_rows_by_distance(void)
                                   .seed = 18}};
     fixture_make(&w.fixture, 25);
     open_world(&w, &build);
-    compare(&w, 25);
+    compare(&w, 25, true);
     close_world(&w);
 }
 
 // As many answers as rows are kept: every kept row comes back, once, and no other, with the mask of
-// all lists and with one made for named lists.
+// all lists and with one made for named lists; naming lists without the rows is an error.
 static void generated_rows_are_all_found(void)
 {
     const struct fixture_build build = {.small_rows = 1000, .no_exact_rows = true};
@@ -233,16 +232,16 @@ static void generated_rows_are_all_found(void)
         size_t count = 0;
         memset(lists, named == 1 ? 0xFF : 0, (1 << 14) * sizeof *lists);
         memset(found, 0, words * sizeof *found);
-        enum vs_status status =
-            vs_index_mask_make_in(w.index, 0, 0, w.bits, named == 0 ? NULL : lists, &mask, &err);
-        CHECK_OK(status, err);
+        const struct vs_index_allowed allowed = {0, 0, w.bits, named == 0 ? NULL : lists, NULL};
+        enum vs_status status = vs_index_mask_make_in(w.index, &allowed, &mask, &err);
+        CHECK_INT(status, named == 2 ? VS_CORRUPT : VS_OK); // rows may not get lost
         if (status != VS_OK) {
-            break;
+            continue;
         }
         CHECK(vs_index_mask_memory(mask) > rows / 8);
         const struct vs_index_query query = {.vector = w.fixture.queries, .k = rows, .mask = mask};
         CHECK_OK(vs_index_search(w.index, &query, w.scratch, hits, &count, NULL, &err), err);
-        CHECK_INT(count, named == 2 ? 0 : kept);
+        CHECK_INT(count, kept);
         for (size_t i = 0; i < count; i++) {
             uint64_t bit = UINT64_C(1) << (hits[i].row % 64);
             CHECK((w.bits[hits[i].row / 64] & bit) != 0 && (found[hits[i].row / 64] & bit) == 0);
@@ -309,7 +308,7 @@ static void real_text_384(void)
     w.fixture.query_count = query_count / 384;
     const struct fixture_build build = {.small_rows = 1000, .no_exact_rows = true};
     open_world(&w, &build);
-    compare(&w, 100);
+    compare(&w, 100, false);
     close_world(&w);
 }
 

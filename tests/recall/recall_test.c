@@ -40,7 +40,7 @@ static bool world_make(struct world *w,
                                   .metric = metric,
                                   .spread = spread,
                                   .seed = 21 + dim};
-    fixture_make(&w->fixture, 60);
+    fixture_make(&w->fixture, 300);
     return fixture_build_index(env, &w->fixture, &build, &w->bytes, &result, err) == VS_OK &&
            vs_file_open_bytes(env, vs_buf_view(&w->bytes), "recall.puffin", &w->file, err) ==
                VS_OK &&
@@ -121,8 +121,10 @@ static void reaches_target(size_t dim, enum vs_metric metric, bool stored)
         CHECK(rescores_at(&w, 0.99F));
         CHECK(at_99 >= 0.98);
     }
-    // The curve comes from queries made of rows, and 300 queries are a small sample: two points.
-    CHECK(at_default >= 0.93);
+    // The build's own queries are the harder half of rows and rows with noise: 1,000 queries gave
+    // 0.963 and more in every case. By int8 rows alone 0.99 is out of reach here, where the rows of
+    // a cluster lie at random (0.967 to 0.986 with all lists): the most thorough settings are used.
+    CHECK(at_default >= 0.95);
     CHECK(at_99 >= 0.96);
     world_free(&w);
 }

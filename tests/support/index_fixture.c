@@ -163,7 +163,8 @@ static void make_request(struct fixture *f,
                          struct vs_buf *bytes,
                          struct request *r)
 {
-    static const struct vs_writer_vtable vtable = {memory_write, memory_finish, memory_free};
+    static const struct vs_writer_vtable vtable = {
+        .write = memory_write, .finish = memory_finish, .free = memory_free};
     r->column = (struct vs_index_build_column){
         .field = 0, .dim = (uint32_t)f->dim, .metric = f->metric, .model = VS_STR("fixture")};
     r->files[0] = (struct vs_index_file_ref){VS_STR("a.parquet"), f->row_count / 3, 1, 0};
@@ -195,6 +196,9 @@ static void make_request(struct fixture *f,
         .thread_count = build->thread_count > 0 ? build->thread_count : 2,
         .memory_bytes = build->memory_bytes,
         .codebooks = &build->codebook,
+        .baselines = build->baseline,
+        .queries = f->queries,
+        .query_count = build->query_count,
         .op = build->op};
     r->source = (struct vs_index_row_source){source_next, source_rewind, f};
     r->writer =

@@ -43,6 +43,8 @@ struct fixture_build {
     uint64_t memory_bytes;
     float min_recall;
     const struct vs_codebook *codebook;
+    const struct vs_drift_baseline *baseline; // of the codebook
+    size_t query_count;                       // of the fixture's, for the measurement
 };
 
 // Builds into bytes (initialised by this function; clear it also after a failure).

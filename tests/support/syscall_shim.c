@@ -107,6 +107,7 @@ static void *next(const char *name)
     }
 
 typedef ssize_t (*write_fn)(int, const void *, size_t);
+typedef ssize_t (*copy_fn)(int, off_t *, int, off_t *, size_t, unsigned);
 typedef int (*fd_fn)(int);
 typedef int (*openat_fn)(int, const char *, int, ...);
 typedef int (*unlinkat_fn)(int, const char *, int);
@@ -126,6 +127,16 @@ ssize_t write(int fd, const void *bytes, size_t n)
         return -1;
     }
     return leave(m, real(fd, bytes, m == SHORT && n > 1 ? n / 2 : n));
+}
+
+ssize_t copy_file_range(int from, off_t *from_at, int to, off_t *to_at, size_t n, unsigned flags)
+{
+    NEXT(copy_fn, "copy_file_range")
+    enum mode m = enter(true, true);
+    if (is_failure(m)) {
+        return -1;
+    }
+    return leave(m, real(from, from_at, to, to_at, m == SHORT && n > 1 ? n / 2 : n, flags));
 }
 
 int fsync(int fd)

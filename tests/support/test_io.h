@@ -49,8 +49,8 @@ static inline void test_sink_free(struct vs_writer *writer)
 
 static inline void test_sink_init(struct test_sink *sink, const struct vs_env *env)
 {
-    static const struct vs_writer_vtable vtable = {test_sink_write, test_sink_finish,
-                                                   test_sink_free};
+    static const struct vs_writer_vtable vtable = {
+        .write = test_sink_write, .finish = test_sink_finish, .free = test_sink_free};
     *sink = (struct test_sink){.writer = {.vtable = &vtable, .name = "sink"}, .writes_left = -1};
     vs_buf_init(&sink->bytes, env, (size_t)1 << 32);
 }

@@ -7,6 +7,7 @@
 #include "tests/support/index_fixture.h"
 #include "tests/support/test_env.h"
 #include "tests/support/test_io.h"
+#include "tests/support/train_floats.h"
 #include "vecstore/base/crc32c.h"
 
 #include <dirent.h>
@@ -307,8 +308,9 @@ static void stop_and_resume(
     uint64_t random = 7;
     size_t stops = 0;
     char name[600];
+    bool written = false; // once; then again as if the file had been lost
     struct vs_op op = {.cancelled = &stopped};
-    for (long ticks = 2;; ticks++) {
+    for (long ticks = 2;; ticks += written ? 1000000 : 1) {
         struct test_env test;
         struct vs_error err;
         struct vs_buf bytes;
@@ -330,6 +332,14 @@ static void stop_and_resume(
         CHECK_INT(test.live, 0);
         if (status == VS_OK) {
             CHECK(crc == expected);
+            CHECK_INT(files_in(directory, name, sizeof name), 2); // the file may yet get lost
+            if (!written) {
+                written = true;
+                continue;
+            }
+            CHECK(result.resumed_model);
+            CHECK_INT(result.resumed_vectors, result.vector_count);
+            vs_index_build_forget(&result);
             break;
         }
         CHECK_STATUS(status, VS_CANCELLED);
@@ -360,8 +370,34 @@ static void stopped_builds_go_on(void)
     fixture_free(&f);
 }
 
+// Where a codebook is given, its baseline stays, with and without a model file.
+static void resumed_builds_keep_the_given_baseline(void)
+{
+    char directory[256];
+    struct vs_error err;
+    struct vs_codebook codebook;
+    const struct vs_drift_baseline baseline = {4000, 0.25F, 0.75F, 1.5F};
+    struct fixture f = make(2000);
+    struct vs_train_params params = {
+        .dim = (uint32_t)f.dim, .metric = f.metric, .list_count = 24, .row_count = f.row_count};
+    REQUIRE_OK(train_floats(vs_env_default(), &params, f.vectors, f.row_count, &codebook, &err),
+               err);
+    struct fixture_build build = build_options;
+    build.codebook = &codebook;
+    build.baseline = &baseline;
+    build.thread_count = 1;
+    uint32_t expected = crc_of(&f, &build);
+    test_dir_make(directory, sizeof directory);
+    build.resume_dir = directory;
+    CHECK(crc_of(&f, &build) == expected);
+    test_dir_remove(directory);
+    vs_codebook_clear(&codebook);
+    fixture_free(&f);
+}
+
 TEST_MAIN(TEST(parts_give_the_bytes_of_one_build),
           TEST(what_does_not_fit_is_refused),
           TEST(damage_is_found),
           TEST(failing_allocations_leave_nothing_behind),
-          TEST(stopped_builds_go_on))
+          TEST(stopped_builds_go_on),
+          TEST(resumed_builds_keep_the_given_baseline))

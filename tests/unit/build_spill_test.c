@@ -5,6 +5,7 @@
 #include "tests/support/index_fixture.h"
 #include "tests/support/test_env.h"
 #include "tests/support/test_io.h"
+#include "tests/support/train_floats.h"
 #include "vecstore/base/crc32c.h"
 
 #include <dirent.h>
@@ -51,7 +52,7 @@ static bool train(struct fixture *f, struct vs_codebook *codebook)
     vs_train_defaults(&params);
     f->metric = VS_METRIC_L2;
     enum vs_status status =
-        vs_train(vs_env_default(), &params, f->vectors, f->row_count, codebook, &err);
+        train_floats(vs_env_default(), &params, f->vectors, f->row_count, codebook, &err);
     CHECK_OK(status, err);
     return status == VS_OK;
 }

@@ -2,12 +2,14 @@
 // The cache directory: what comes out of it is what the object holds, whatever happens to it.
 #include "tests/support/check.h"
 #include "tests/support/test_env.h"
+#include "vecstore/base/crc32c.h"
 #include "vecstore/object/chunk_cache.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -21,6 +23,7 @@ struct source {
     struct vs_file base;
     const uint8_t *bytes;
     uint64_t reads, read_bytes;
+    uint64_t wrong; // so many reads deliver a wrong first byte
     bool broken;
     bool *closed;
 };
@@ -35,6 +38,10 @@ static enum vs_status source_read(
     source->reads++;
     source->read_bytes += len;
     memcpy(dst, source->bytes + offset, len);
+    if (source->wrong > 0) {
+        source->wrong--;
+        *(uint8_t *)dst ^= 1;
+    }
     return VS_OK;
 }
 
@@ -240,6 +247,73 @@ static void damage_is_a_miss(void)
     end(&rig);
 }
 
+// The object gives wrong bytes once: they stay until their reader says so.
+static void what_its_reader_finds_wrong_is_forgotten(void)
+{
+    struct rig rig;
+    bool right = true;
+    const uint64_t start = 2 << 20;
+    REQUIRE(begin(&rig));
+    REQUIRE(open_rig(&rig, 0));
+    const struct vs_range range = {start + 100, 5000, rig.out};
+    const uint32_t crc = vs_crc32c(0, rig.bytes + range.offset, range.len);
+    rig.source.wrong = 1;
+    CHECK(!reads_right(&rig, start, 1 << 20));
+    CHECK(!reads_right(&rig, start, 1 << 20));
+    CHECK(vs_file_forget(rig.file, start + 5, 10));
+    CHECK(vs_file_forget(rig.file, start + 5, 10)); // not there any more
+    CHECK(vs_file_forget(rig.file, 0, 10));         // nor was this
+    CHECK(!vs_file_forget(rig.file, SIZE, 1) && !vs_file_forget(rig.file, 0, 0));
+    CHECK(reads_right(&rig, start, 1 << 20));
+    CHECK_INT(vs_chunk_cache_count(rig.cache).forgotten, 1);
+    // Right bytes for who expects others: the copy, then the object, and the answer is no.
+    rig.source.reads = 0;
+    CHECK_OK(vs_file_read_again(rig.file, &range, crc + 1, &right, NULL), (struct vs_error){0});
+    CHECK(!right);
+    CHECK_INT(rig.source.reads, 1);
+    CHECK_OK(vs_file_read_again(rig.file, &range, crc, &right, NULL), (struct vs_error){0});
+    CHECK(right && memcmp(rig.out, rig.bytes + range.offset, range.len) == 0);
+    CHECK(!vs_file_forget(&rig.source.base, 0, 10)); // a file without copies
+    CHECK_OK(vs_file_read_again(&rig.source.base, &range, crc, &right, NULL), (struct vs_error){0});
+    CHECK(!right);
+    close_rig(&rig);
+    end(&rig);
+}
+
+// Another process holds the right to remove: what is stored meanwhile does not look again each
+// time.
+static void the_directory_is_counted_now_and_then(void)
+{
+    struct rig rig;
+    struct vs_error err;
+    char path[400];
+    const size_t size = 16384, count = 300;
+    REQUIRE(begin(&rig));
+    REQUIRE(open_rig(&rig, (uint64_t)1 << 20));
+    snprintf(path, sizeof path, "%s/chunks-v1/lock", rig.dir);
+    int lock = open(path, O_RDWR | O_CREAT, 0600);
+    REQUIRE(lock >= 0 && flock(lock, LOCK_EX) == 0);
+    for (size_t i = 0; i < count; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "mem://x/%zu", i);
+        struct source small = {.base = {&source_vtable, size, "small"}, .bytes = rig.bytes};
+        struct vs_file *file = NULL;
+        REQUIRE_OK(vs_chunk_cache_wrap(rig.cache, &small.base, vs_str_from_c(name), &file, &err),
+                   err);
+        REQUIRE_OK(vs_file_read(file, 0, size, rig.out, &err), err);
+        vs_file_close(file);
+        if (i == count - 10) {
+            CHECK(vs_chunk_cache_count(rig.cache).counted <= count / 3);
+            CHECK_INT(vs_chunk_cache_count(rig.cache).evicted, 0);
+            close(lock);
+        }
+    }
+    CHECK(vs_chunk_cache_count(rig.cache).evicted > count - 80);
+    CHECK(each_chunk(rig.dir, NULL, NULL) <= (((size_t)1 << 20) + ((size_t)1 << 16)) / size);
+    close_rig(&rig);
+    end(&rig);
+}
+
 // Chunks of one object under the names of another, and objects that share a name but not a size.
 static void a_foreign_chunk_is_a_miss(void)
 {
@@ -418,6 +492,8 @@ static void memory_runs_out(void)
 TEST_MAIN(TEST(what_was_read_is_not_read_again),
           TEST(small_reads_bring_a_chunk_the_second_time),
           TEST(damage_is_a_miss),
+          TEST(what_its_reader_finds_wrong_is_forgotten),
+          TEST(the_directory_is_counted_now_and_then),
           TEST(a_foreign_chunk_is_a_miss),
           TEST(the_oldest_go_first),
           TEST(two_processes_share_it),

@@ -2,6 +2,7 @@
 // Codebooks made by hand: projection, assignment and encoding against brute force; the blob against
 // flips, truncation and hostile values.
 #include "index/codebook.h"
+#include "index/list_layout.h"
 #include "tests/support/check.h"
 #include "tests/support/test_env.h"
 #include "vecstore/base/bytes.h"
@@ -68,14 +69,12 @@ static void case_project(void)
     struct vs_codebook book = {0};
     struct vs_error err;
     REQUIRE_OK(make_codebook(vs_env_default(), MIDDLE, &book, &err), err);
-    float x[37 * 50], y[37 * 24], one[24];
+    float x[37 * 50], one[24];
     for (size_t i = 0; i < (size_t)37 * 50; i++) {
         x[i] = random_f32();
     }
-    vs_codebook_project_batch(&book, x, 37, y);
     for (size_t r = 0; r < 37; r++) {
         vs_codebook_project(&book, x + r * 50, one);
-        CHECK(memcmp(one, y + r * 24, sizeof one) == 0);
         for (size_t p = 0; p < 24; p++) {
             double sum = (double)book.projection_bias[p];
             for (size_t j = 0; j < 50; j++) {
@@ -226,6 +225,97 @@ static struct vs_str view(const uint8_t *bytes, size_t len)
     return (struct vs_str){(const char *)bytes, len};
 }
 
+// From a file that begins with three other bytes.
+static enum vs_status open_blob(const struct vs_env *env,
+                                struct vs_str bytes,
+                                uint32_t crc,
+                                size_t thread_count,
+                                struct vs_codebook *codebook_out,
+                                struct vs_error *err)
+{
+    struct vs_file *file = NULL;
+    char *copy = malloc(bytes.len + 3);
+    memcpy(copy + 3, bytes.ptr, bytes.len);
+    enum vs_status status =
+        vs_file_open_bytes(env, view((const uint8_t *)copy, bytes.len + 3), "codebook", &file, err);
+    if (status == VS_OK) {
+        const struct vs_codebook_blob blob = {file, 3, bytes.len, crc};
+        status = vs_codebook_open(env, &blob, thread_count, codebook_out, err);
+        vs_file_close(file);
+    }
+    free(copy);
+    return status;
+}
+
+static uint32_t crc_of(struct vs_str bytes)
+{
+    return vs_crc32c(0, bytes.ptr, bytes.len);
+}
+
+static bool same_floats(const float *a, const float *b, size_t count)
+{
+    return memcmp(a, b, count * sizeof *a) == 0;
+}
+
+// All that searches use, bit for bit.
+static bool same_derived(const struct vs_codebook *a, const struct vs_codebook *b)
+{
+    size_t lists = a->list_count, supers = a->super_count, proj = a->proj_dim;
+    const struct vs_list_layout *x = a->centroid_codes, *y = b->centroid_codes;
+    return a->dim == b->dim && a->m == b->m && a->sub_dim == b->sub_dim && a->metric == b->metric &&
+           lists == b->list_count && same_floats(a->projection_bias, b->projection_bias, proj) &&
+           memcmp(a->super_first, b->super_first, sizeof *a->super_first * (supers + 1)) == 0 &&
+           memcmp(a->centroids_i8, b->centroids_i8, lists * proj) == 0 &&
+           same_floats(a->centroid_scale, b->centroid_scale, lists) &&
+           same_floats(a->centroid_norm, b->centroid_norm, lists) &&
+           memcmp(a->super_i8, b->super_i8, supers * proj) == 0 &&
+           same_floats(a->super_scale, b->super_scale, supers) &&
+           same_floats(a->super_norm, b->super_norm, supers) &&
+           same_floats(a->pq_lanes, b->pq_lanes, proj * 16) &&
+           a->projection_stride == b->projection_stride &&
+           memcmp(a->projection_i8, b->projection_i8, proj * a->projection_stride) == 0 &&
+           same_floats(a->projection_scale, b->projection_scale, proj) &&
+           memcmp(x->slots, y->slots, lists * sizeof *x->slots) == 0 &&
+           memcmp(x->codes, y->codes, x->first_entry[1] * x->entry_bytes) == 0;
+}
+
+static void case_open(void)
+{
+    static const struct vs_codebook shapes[] = {
+        {.dim = 5, .proj_dim = 12, .m = 4, .sub_dim = 3, .super_count = 2, .list_count = 5},
+        {.dim = 50, .proj_dim = 24, .m = 8, .sub_dim = 3, .super_count = 20, .list_count = 300},
+        {.dim = 9, .proj_dim = 128, .m = 32, .sub_dim = 4, .super_count = 30, .list_count = 1701},
+    };
+    for (size_t i = 0; i < 6; i++) {
+        struct vs_codebook book = {0}, read = {0};
+        struct vs_error err;
+        struct vs_buf blob;
+        vs_buf_init(&blob, vs_env_default(), SIZE_MAX);
+        REQUIRE_OK(make_codebook(vs_env_default(), shapes[i % 3], &book, &err), err);
+        REQUIRE_OK(vs_codebook_encode(&book, &blob, &err), err);
+        struct vs_str bytes = vs_buf_view(&blob);
+        REQUIRE_OK(open_blob(vs_env_default(), bytes, crc_of(bytes), 1 + i / 3 * 2, &read, &err),
+                   err);
+        CHECK(same_derived(&book, &read));
+        CHECK(read.centroids == NULL && read.pq == NULL && read.tiles == NULL);
+        vs_codebook_clear(&read);
+        CHECK_STATUS(open_blob(vs_env_default(), bytes, crc_of(bytes) + 1, 2, &read, &err),
+                     VS_CORRUPT);
+        for (size_t at = 0; at < blob.len; at += i % 3 == 0 ? 1 : blob.len / 50) {
+            blob.data[at] ^= 0x41;
+            CHECK_STATUS(open_blob(vs_env_default(), bytes, crc_of(bytes), 2, &read, &err),
+                         VS_CORRUPT); // the header's checksums differ then
+            blob.data[at] ^= 0x41;
+        }
+        for (size_t len = 0; len < blob.len; len += i % 3 == 0 ? 1 : blob.len / 50) {
+            struct vs_str cut = {bytes.ptr, len};
+            CHECK_STATUS(open_blob(vs_env_default(), cut, crc_of(cut), 2, &read, &err), VS_CORRUPT);
+        }
+        vs_codebook_clear(&book);
+        vs_buf_clear(&blob);
+    }
+}
+
 static void case_blob(void)
 {
     struct vs_codebook book = {0}, read = {0};
@@ -300,6 +390,9 @@ static void case_blob_hostile(void)
         vs_store_u32le(blob.data + 60, vs_crc32c(0, blob.data, 60));
         CHECK_STATUS(vs_codebook_decode(vs_env_default(), vs_buf_view(&blob), "test", &read, &err),
                      VS_CORRUPT);
+        CHECK_STATUS(open_blob(vs_env_default(), vs_buf_view(&blob), crc_of(vs_buf_view(&blob)), 1,
+                               &read, &err),
+                     VS_CORRUPT);
         vs_store_u32le(blob.data + edits[i].at, before);
     }
     vs_codebook_clear(&book);
@@ -326,6 +419,21 @@ static void case_no_memory(void)
         CHECK_INT(test.live, 0);
         if (!test.failed) {
             CHECK(n >= 10);
+            break;
+        }
+    }
+    for (long n = 0;; n++) {
+        struct test_env test;
+        struct vs_codebook read = {0};
+        test_env_init(&test);
+        test.fail_at = n;
+        struct vs_str bytes = vs_buf_view(&blob);
+        enum vs_status status = open_blob(&test.env, bytes, crc_of(bytes), 2, &read, &err);
+        CHECK_INT(status, test.failed ? VS_NO_MEMORY : VS_OK);
+        vs_codebook_clear(&read);
+        CHECK_INT(test.live, 0);
+        if (!test.failed) {
+            CHECK(n >= 15);
             break;
         }
     }
@@ -361,6 +469,7 @@ TEST_MAIN(TEST(case_project),
           TEST(case_encode_vector),
           TEST(case_quantize),
           TEST(case_blob),
+          TEST(case_open),
           TEST(case_blob_hostile),
           TEST(case_no_memory),
           TEST(case_bounds_and_metric))

@@ -67,6 +67,9 @@ static void case_pieces_equal_the_whole(void)
     for (size_t cut = 0; cut <= 50000; cut += 997) {
         CHECK_INT(vs_crc32c(vs_crc32c(0, data, cut), data + cut, 50000 - cut), whole);
         CHECK_INT(vs_crc32c_portable(vs_crc32c(0, data, cut), data + cut, 50000 - cut), whole);
+        CHECK_INT(vs_crc32c_join(vs_crc32c(0, data, cut), vs_crc32c(0, data + cut, 50000 - cut),
+                                 50000 - cut),
+                  whole);
     }
 }
 

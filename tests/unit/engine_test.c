@@ -506,6 +506,55 @@ static void a_table_made_anew_is_another_table(void)
     tear_down(&f);
 }
 
+// A store in which some metadata file cannot be read.
+static char unreadable[300];
+
+static enum vs_status refuse(void *ctx, const char *op, const char *key, struct vs_error *err)
+{
+    (void)ctx;
+    bool away = unreadable[0] != '\0' && strcmp(op, "open") == 0 && strstr(key, unreadable) != NULL;
+    return away ? vs_fail(err, VS_UNAVAILABLE, "%s: away (test)", key) : VS_OK;
+}
+
+static void file_name_of_newest(const struct fixture *f)
+{
+    struct vs_error err = {0};
+    struct vs_table *table = NULL;
+    REQUIRE_OK(vs_catalog_load(f->maker.catalog, MADE_TABLE, &table, &err), err);
+    snprintf(unreadable, sizeof unreadable, "%s", strrchr(table->metadata_uri, '/'));
+    vs_table_release(table);
+}
+
+// Whether a newer version exists is known without the old one's file; that nothing changed is not.
+static void an_unreadable_head_is_not_current(void)
+{
+    struct fixture f = {0};
+    struct vs_error err = {0};
+    struct vs_store *inner = NULL, *store = NULL;
+    struct vs_index_coverage coverage;
+    test_env_init(&f.test);
+    unreadable[0] = '\0';
+    REQUIRE_OK(vs_store_open_mem(&f.test.env, "made", &inner, &err), err);
+    REQUIRE_OK(vs_store_wrap_hook(inner, refuse, NULL, &store, &err), err);
+    REQUIRE_OK(table_maker_open(&f.maker, &f.test.env, store, "cosine", DIM, &err), err);
+    const struct vs_engine_options options = {.thread_count = 2, .cache_bytes = 64 << 20};
+    REQUIRE_OK(vs_engine_open(f.maker.catalog, &options, &f.engine, &err), err);
+    REQUIRE_OK(table_maker_append(&f.maker, 0, 100, 0, &err), err);
+    ask_all(&f, 0, false, 0);
+    file_name_of_newest(&f);
+    CHECK_STATUS(vs_engine_coverage(f.engine, MADE_TABLE, &coverage, &err), VS_UNAVAILABLE);
+    CHECK(strstr(err.message, "away (test)") != NULL);
+    char old[sizeof unreadable];
+    memcpy(old, unreadable, sizeof old);
+    unreadable[0] = '\0';
+    REQUIRE_OK(table_maker_append(&f.maker, 100, 100, 0, &err), err);
+    memcpy(unreadable, old, sizeof old);
+    ask_all(&f, 0, false, 0);
+    CHECK_OK(vs_engine_coverage(f.engine, MADE_TABLE, &coverage, &err), err);
+    CHECK_INT(coverage.uncovered_rows, 200);
+    tear_down(&f);
+}
+
 static enum vs_status torture_once(struct fixture *f)
 {
     struct vs_answer *answer = NULL;
@@ -581,4 +630,5 @@ TEST_MAIN(TEST(exact_answers_of_every_metric),
           TEST(a_small_cache_only_costs_time),
           TEST(files_of_another_history_are_not_covered),
           TEST(a_table_made_anew_is_another_table),
+          TEST(an_unreadable_head_is_not_current),
           TEST(every_allocation_may_fail))

@@ -36,6 +36,7 @@ if(VECSTORE_FAISS)
     set_tests_properties(index_mutation_long_test PROPERTIES LABELS long TIMEOUT 900 SKIP_RETURN_CODE 77
         ENVIRONMENT VECSTORE_MUTATIONS=10000)
 endif()
+vecstore_test(batch_rank_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/batch_rank_test.c LINKS vs_index vs_simd vs_base)
 # The recall curve, what it is measured by, and the choice of settings.
 vecstore_test(recall_curve_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/recall_curve_test.c LINKS vs_index vs_base)
 if(VECSTORE_FAISS)

@@ -4,6 +4,7 @@
 #include "tests/support/index_fixture.h"
 #include "tests/support/test_env.h"
 #include "tests/support/test_io.h"
+#include "tests/support/train_floats.h"
 #include "vecstore/base/crc32c.h"
 
 #include <stdlib.h>
@@ -49,7 +50,7 @@ static bool train(const struct fixture *f, struct vs_codebook *codebook, struct 
         }
     }
     enum vs_status status =
-        vs_train(vs_env_default(), &params, sample, f->row_count, codebook, err);
+        train_floats(vs_env_default(), &params, sample, f->row_count, codebook, err);
     free(sample);
     return status == VS_OK;
 }
@@ -467,7 +468,7 @@ static void failing_allocations_leave_nothing_behind(void)
                                      .row_count = 80,
                                      .seed = 4,
                                      .thread_count = 1};
-    REQUIRE_OK(vs_train(vs_env_default(), &params, f.vectors, 80, &codebook, &err), err);
+    REQUIRE_OK(train_floats(vs_env_default(), &params, f.vectors, 80, &codebook, &err), err);
     const struct fixture_build build = {.small_rows = 40,
                                         .list_count = 4,
                                         .thread_count = 1,
@@ -492,6 +493,40 @@ static void failing_allocations_leave_nothing_behind(void)
     fixture_free(&f);
 }
 
+static size_t refused_size;
+
+static void *refuse_one_size(void *ctx, void *ptr, size_t size)
+{
+    const struct vs_env *usual = vs_env_default();
+    (void)ctx;
+    return ptr == NULL && size == refused_size ? NULL : usual->resize(usual->ctx, ptr, size);
+}
+
+// Settings chosen without the queries that were given would be the wrong ones.
+static void no_memory_for_queries_is_said(void)
+{
+    struct vs_error err;
+    struct vs_buf bytes;
+    struct vs_index_build_result result;
+    struct vs_env env = *vs_env_default();
+    struct fixture f = {.row_count = 900,
+                        .dim = 17,
+                        .cluster_count = 12,
+                        .metric = VS_METRIC_COSINE,
+                        .spread = 0.4F,
+                        .seed = 3};
+    fixture_make(&f, 11);
+    const struct fixture_build build = {.small_rows = 300, .list_count = 16, .query_count = 11};
+    env.resize = refuse_one_size;
+    refused_size = 11 * 17 * sizeof(float);
+    CHECK_STATUS(fixture_build_index(&env, &f, &build, &bytes, &result, &err), VS_NO_MEMORY);
+    vs_buf_clear(&bytes);
+    refused_size = 0;
+    CHECK_OK(fixture_build_index(&env, &f, &build, &bytes, &result, &err), err);
+    vs_buf_clear(&bytes);
+    fixture_free(&f);
+}
+
 TEST_MAIN(TEST(instruction_sets_change_no_byte_and_no_hit),
           TEST(thread_count_changes_no_byte),
           TEST(facts_are_stored),
@@ -499,4 +534,5 @@ TEST_MAIN(TEST(instruction_sets_change_no_byte_and_no_hit),
           TEST(several_columns_and_foreign_blobs),
           TEST(bad_rows_and_limits_are_refused),
           TEST(empty_tables_and_missing_vectors_build),
-          TEST(failing_allocations_leave_nothing_behind))
+          TEST(failing_allocations_leave_nothing_behind),
+          TEST(no_memory_for_queries_is_said))

@@ -8,6 +8,7 @@
 #include "vecstore/base/bytes.h"
 #include "vecstore/base/pool.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -321,6 +322,15 @@ static enum vs_status ask_some(void *ctx, size_t task, struct vs_error *err)
             status = vs_fail(err, VS_INTERNAL, "query %zu: another answer", q);
         }
     }
+    float vectors[DIM];
+    bool present = false;
+    if (status == VS_OK) { // their tables are read by whoever comes first
+        status = vs_index_fetch_vectors(own.index, 0, 0, &(uint32_t){7}, 1, vectors, &present, err);
+    }
+    if (status == VS_OK && (!present || memcmp(vectors, crowd->c->fixture.vectors + (size_t)7 * DIM,
+                                               sizeof vectors) != 0)) {
+        status = vs_fail(err, VS_INTERNAL, "another vector");
+    }
     vs_index_scratch_free(own.scratch);
     return status;
 }
@@ -343,7 +353,162 @@ static void threads_share_what_is_read(void)
     end(&c);
 }
 
+// A query that was given up reads nothing more.
+static void masks_and_prefetch_can_be_cancelled(void)
+{
+    struct cold c;
+    struct vs_error err;
+    struct opened o;
+    atomic_bool cancelled = false;
+    static uint64_t bits[(ROWS + 63) / 64], lists[LISTS / 64 + 1];
+    const int32_t field = 1;
+    REQUIRE(begin_with(&c, 0, &with_lists));
+    memset(bits, 0x55, sizeof bits);
+    memset(lists, 0xff, sizeof lists);
+    bits[ROWS / 64] &= ((uint64_t)1 << (ROWS % 64)) - 1;
+    const struct vs_op op = {.cancelled = &cancelled};
+    for (size_t i = 0; i < 2; i++) {
+        REQUIRE_OK(open_index(&c, &modes[0], &o, &err), err);
+        const struct vs_index_allowed allowed = {0, 0, bits, i == 0 ? NULL : lists, &op};
+        struct vs_index_mask *mask = NULL;
+        slow_link_reset(&c.link);
+        cancelled = true;
+        CHECK_STATUS(vs_index_mask_make_in(o.index, &allowed, &mask, &err), VS_CANCELLED);
+        CHECK_STATUS(vs_index_prefetch(o.index, 0, &field, 1, &op, &err), VS_CANCELLED);
+        CHECK_INT(slow_link_count(&c.link).requests, 0);
+        cancelled = false;
+        REQUIRE_OK(vs_index_mask_make_in(o.index, &allowed, &mask, &err), err);
+        vs_index_mask_free(mask);
+        close_index(&o);
+    }
+    end(&c);
+}
+
 // ---- what goes wrong ----
+
+// A file through local copies, pages of which are wrong until they are forgotten.
+#define PAGE 20000
+
+struct copied {
+    struct vs_file base;
+    const struct vs_buf *bytes;
+    atomic_bool *wrong; // [pages]
+};
+
+static enum vs_status copied_read(
+    struct vs_file *file, uint64_t offset, size_t len, void *dst, struct vs_error *err)
+{
+    const struct copied *copied = (const struct copied *)file;
+    (void)err;
+    memcpy(dst, copied->bytes->data + offset, len);
+    for (uint64_t at = offset; at < offset + len; at++) {
+        if (at % PAGE == 7 && copied->wrong[at / PAGE]) {
+            ((uint8_t *)dst)[at - offset] ^= 4;
+        }
+    }
+    return VS_OK;
+}
+
+static void copied_forget(struct vs_file *file, uint64_t offset, uint64_t len)
+{
+    const struct copied *copied = (const struct copied *)file;
+    for (uint64_t page = offset / PAGE; page * PAGE < offset + len; page++) {
+        copied->wrong[page] = false;
+    }
+}
+
+static void copied_close(struct vs_file *file)
+{
+    (void)file;
+}
+
+static const struct vs_file_vtable copied_vtable = {
+    .read = copied_read, .close = copied_close, .forget = copied_forget};
+
+// Opening reads all that is wrong of what it reads once more; then what queries read is spoilt.
+static void use_wrong_copies(struct cold *c, size_t mode, const struct answer *expected)
+{
+    struct vs_error err;
+    struct opened o = {0};
+    struct answer found;
+    size_t pages = c->bytes.len / PAGE + 1, still = 0;
+    struct copied file = {.base = {&copied_vtable, c->bytes.len, "copied"}, .bytes = &c->bytes};
+    file.wrong = calloc(pages, sizeof *file.wrong);
+    for (size_t p = 0; p < pages; p++) {
+        file.wrong[p] = true;
+    }
+    REQUIRE_OK(vs_index_open(&c->test.env, &file.base, &modes[mode], &o.index, &err), err);
+    REQUIRE_OK(vs_index_scratch_new(&c->test.env, &o.scratch, &err), err);
+    for (size_t p = 0; p < pages; p++) {
+        file.wrong[p] = true;
+    }
+    for (size_t q = 0; q < QUERIES; q++) {
+        CHECK_OK(ask(&o, c, q, NULL, &found, &err), err);
+        CHECK(same(&found, &expected[q]));
+    }
+    float vectors[2 * DIM];
+    bool present[2];
+    CHECK_OK(
+        vs_index_fetch_vectors(o.index, 0, 0, (uint32_t[]){7, 5000}, 2, vectors, present, &err),
+        err);
+    CHECK(memcmp(vectors, c->fixture.vectors + (size_t)7 * DIM, DIM * sizeof(float)) == 0);
+    const struct vs_value id = {.kind = VS_KIND_LONG, .as.integer = 777 * 3 + 7};
+    const uint32_t *rows = NULL;
+    size_t count = 0;
+    CHECK_OK(vs_index_find_id(o.index, 0, &id, &rows, &count, &err), err);
+    CHECK(count == 1 && rows[0] == 777);
+    const struct vs_index_info *info = vs_index_info(o.index);
+    for (size_t f = 1; f < info->field_count; f++) { // the vectors were first
+        struct vs_column column = {0};
+        CHECK_OK(vs_index_load_column(o.index, 0, info->fields[f].id, &column, &err), err);
+        vs_column_clear(&column);
+    }
+    for (size_t p = 0; p < pages; p++) {
+        still += file.wrong[p];
+    }
+    CHECK(still > 0 && still < pages); // only what was read was given up
+    close_index(&o);
+    free((void *)(uintptr_t)file.wrong);
+}
+
+static void wrong_copies_are_read_again(void)
+{
+    struct cold c;
+    static struct answer expected[QUERIES];
+    REQUIRE(begin_with(&c, 0, &with_lists));
+    answers_of(&c, expected);
+    use_wrong_copies(&c, 0, expected);
+    use_wrong_copies(&c, 1, expected);
+    end(&c);
+}
+
+// What fails for want of memory succeeds later, also the last step of reading everything.
+static void a_lack_of_memory_passes(void)
+{
+    struct cold c;
+    struct vs_error err;
+    struct answer found;
+    REQUIRE(begin_with(&c, 0, &with_lists));
+    for (long n = 0;; n++) {
+        struct opened o;
+        REQUIRE_OK(open_index(&c, &modes[0], &o, &err), err);
+        c.test.calls = 0;
+        c.test.failed = false;
+        c.test.fail_at = n;
+        enum vs_status status = vs_index_preload(o.index, NULL, &err);
+        bool failed = c.test.failed;
+        c.test.fail_at = -1;
+        CHECK(status == (failed ? VS_NO_MEMORY : VS_OK));
+        CHECK_OK(vs_index_preload(o.index, NULL, &err), err);
+        CHECK(vs_index_reads(o.index).complete);
+        CHECK_OK(ask(&o, &c, 0, NULL, &found, &err), err);
+        close_index(&o);
+        if (!failed || n > 1000) {
+            break;
+        }
+    }
+    end(&c);
+}
 
 static void a_failing_store_fails_queries_for_a_while(void)
 {
@@ -448,4 +613,7 @@ TEST_MAIN(TEST(lazy_answers_as_from_memory),
           TEST(threads_share_what_is_read),
           TEST(a_failing_store_fails_queries_for_a_while),
           TEST(damage_is_found_or_harmless),
-          TEST(running_out_of_memory_leaks_nothing))
+          TEST(running_out_of_memory_leaks_nothing),
+          TEST(masks_and_prefetch_can_be_cancelled),
+          TEST(wrong_copies_are_read_again),
+          TEST(a_lack_of_memory_passes))

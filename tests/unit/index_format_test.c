@@ -91,6 +91,13 @@ static void directory_rejects(void)
     hot.facts.slot_count = 34; // without the flag, entries and slots are equal
     encode_hot(&hot);
     CHECK_STATUS(decode_hot(&hot, &err), VS_CORRUPT);
+    hot = make_hot(); // the sums agree, the lists do not: one has more slots than entries
+    hot.lists[0].slot_count -= 1;
+    hot.lists[1].first_slot -= 1;
+    hot.lists[2].first_slot -= 1;
+    hot.lists[2].slot_count += 1;
+    encode_hot(&hot);
+    CHECK_STATUS(decode_hot(&hot, &err), VS_CORRUPT);
     hot = make_hot();
     hot.expect.row_count = 34;
     encode_hot(&hot);

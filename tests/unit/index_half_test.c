@@ -237,7 +237,7 @@ static void flat_segments_keep_f32(void)
         REQUIRE_OK(open_index(&test.env, false, &o, &err), err);
         const struct vs_index_column *column = &vs_index_info(o.index)->columns[0];
         CHECK(!column->has_half_rows && column->has_exact_rows && column->list_count == 0);
-        CHECK(find(&o, VS_BLOB_VECTORS) != NULL);
+        CHECK(find(&o, VS_BLOB_VECTORS) != NULL && find(&o, VS_BLOB_VECTORS16) == NULL);
         for (size_t q = 0; q < f.query_count; q++) {
             struct vs_index_hit hits[10];
             size_t count = 0;

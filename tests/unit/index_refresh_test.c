@@ -2,6 +2,7 @@
 // Refresh, merge and rollback of the index of a table in memory.
 #include "index/index_facts.h"
 #include "index/index_remap.h"
+#include "ingest/compact_job.h"
 #include "ingest/index_refresh.h"
 #include "ingest/index_rollback.h"
 #include "tests/support/check.h"
@@ -295,6 +296,42 @@ static void rows_of_files_that_are_gone_are_dropped(void)
     world_close(&w);
 }
 
+static enum vs_status compact(struct world *w,
+                              struct vs_compact_result *result,
+                              struct vs_error *err)
+{
+    const struct vs_compact_job job = {
+        .table = MADE_TABLE, .target_bytes = 1 << 30, .min_files = 1, .thread_count = 1};
+    return vs_compact_job_run(w->maker.catalog, &job, result, err);
+}
+
+// Rows that a compaction dropped out of the midst of files cannot be dropped from a segment:
+// nothing is written for their sake again and again.
+static void a_compacted_table_is_left_alone(void)
+{
+    struct world w;
+    struct vs_refresh_result result;
+    struct vs_compact_result compacted;
+    struct vs_error err = {0};
+    REQUIRE(world_open(&w));
+    REQUIRE_OK(table_maker_append(&w.maker, 0, 1500, 0, &err), err);
+    REQUIRE_OK(table_maker_append(&w.maker, 2000, 1500, 0, &err), err);
+    REQUIRE_OK(table_maker_index(&w.maker, 1000, true, &err), err);
+    REQUIRE_OK(table_maker_delete(&w.maker, 0, 4000, 2, &err), err);
+    REQUIRE_OK(compact(&w, &compacted, &err), err);
+    CHECK_TEXT(compacted.index, "remapped");
+    CHECK_INT(compacted.rows, 1500);
+    for (int round = 0; round < 3; round++) {
+        REQUIRE_OK(refresh(&w, false, &result, &err), err);
+        CHECK(result.kind == VS_REFRESH_NOTHING || result.kind == VS_REFRESH_REGISTERED);
+        CHECK_INT(result.copied_bytes, 0);
+        CHECK_INT(result.rows, 3000);
+        CHECK_INT(result.live_rows, 1500);
+        CHECK(strstr(result.advice, "build the index anew") != NULL);
+    }
+    world_close(&w);
+}
+
 static enum vs_status roll_back(struct world *w,
                                 const char *to,
                                 struct vs_rollback_result *result,
@@ -378,5 +415,6 @@ TEST_MAIN(TEST(without_an_index),
           TEST(a_table_that_outgrows_the_scan_is_trained),
           TEST(the_version_is_registered_again),
           TEST(rows_of_files_that_are_gone_are_dropped),
+          TEST(a_compacted_table_is_left_alone),
           TEST(former_versions_can_be_published_again),
           TEST(failures_leave_nothing))

@@ -162,18 +162,25 @@ static void batches_agree_with_single_queries(void)
         {.k = 7, .nprobe = 6, .gap = 0.2F, .rerank = 20},
         {.k = 10, .nprobe = 1, .rerank = 10, .rescore = true},
         {.k = K_MAX, .nprobe = 1, .rerank = 10}, // more than the lists hold
+        // Of equal sums at the cut the first are taken, in the order of a single query.
+        {.k = 5, .nprobe = 32, .rerank = 5},
+        {.k = 20, .nprobe = 32, .rerank = 20},
+        {.k = 60, .nprobe = 32, .rerank = 60},
+        {.k = 100, .nprobe = 32, .rerank = 100},
     };
-    struct test_env test;
-    struct vs_error err;
-    struct opened o = {0};
-    test_env_init(&test);
-    REQUIRE(open_fixture(&o, &test.env, VS_METRIC_COSINE, &with_lists, &err));
-    for (size_t s = 0; s < sizeof settings / sizeof settings[0]; s++) {
-        check_batch(&o, settings[s], 1);
-        check_batch(&o, settings[s], 20);
+    for (int metric = 0; metric < 3; metric++) {
+        struct test_env test;
+        struct vs_error err;
+        struct opened o = {0};
+        test_env_init(&test);
+        REQUIRE(open_fixture(&o, &test.env, (enum vs_metric)metric, &with_lists, &err));
+        for (size_t s = 0; s < sizeof settings / sizeof settings[0]; s++) {
+            check_batch(&o, settings[s], 1);
+            check_batch(&o, settings[s], 20);
+        }
+        close_fixture(&o);
+        CHECK_INT(test.live, 0);
     }
-    close_fixture(&o);
-    CHECK_INT(test.live, 0);
 }
 
 // A scratch goes from index to index, also where the next one lies in the memory of the last.

@@ -9,7 +9,9 @@ vecstore_test(check_job_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/check_job_te
 vecstore_test(batch_write_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/batch_write_test.c LINKS vs_ingest)
 vecstore_test(refresh_plan_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/refresh_plan_test.c LINKS vs_ingest)
 if(VECSTORE_FAISS)
-    vecstore_test(index_refresh_test
-        SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/index_refresh_test.c ${CMAKE_SOURCE_DIR}/tests/support/table_maker.c
-        LINKS vs_ingest)
+    foreach(name index_refresh_test index_steps_test)
+        vecstore_test(${name}
+            SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/${name}.c ${CMAKE_SOURCE_DIR}/tests/support/table_maker.c
+            LINKS vs_ingest)
+    endforeach()
 endif()

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/check.h"
 #include "tests/support/test_env.h"
+#include "vecstore/base/fd.h"
 #include "vecstore/base/io.h"
+
+#include <errno.h>
 
 static void case_bytes_file(void)
 {
@@ -27,4 +30,25 @@ static void case_bytes_file(void)
     CHECK_STATUS(vs_file_open_bytes(&test.env, VS_STR("x"), "x", &file, &err), VS_NO_MEMORY);
 }
 
-TEST_MAIN(TEST(case_bytes_file))
+static void case_descriptors(void)
+{
+    static uint8_t bytes[100000], found[100000];
+    FILE *file = tmpfile();
+    REQUIRE(file != NULL);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(i * 31 >> 3);
+    }
+    CHECK(vs_fd_write(fileno(file), bytes, sizeof bytes, 12));
+    CHECK(vs_fd_read(fileno(file), found, sizeof found, 12));
+    CHECK(memcmp(bytes, found, sizeof bytes) == 0);
+    CHECK(vs_fd_read(fileno(file), found, 3, 9) && found[0] == 0 && found[2] == 0);
+    CHECK(vs_fd_read(fileno(file), found, 0, 1 << 20));
+    errno = 0;
+    CHECK(!vs_fd_read(fileno(file), found, 2, sizeof bytes + 11)); // one byte is left there
+    CHECK_INT(errno, EIO);
+    CHECK(!vs_fd_write(-1, bytes, 1, 0));
+    CHECK_INT(errno, EBADF);
+    fclose(file);
+}
+
+TEST_MAIN(TEST(case_bytes_file), TEST(case_descriptors))

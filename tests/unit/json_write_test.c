@@ -75,6 +75,66 @@ static void case_strings(void)
                  "b\xEF\xBF\xBD\xEF\xBF\xBD\"");
 }
 
+// Every ASCII character at every place of a string that is longer than what is looked at at once.
+static void case_every_character_everywhere(void)
+{
+    static const char escapes[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+    for (int c = 0; c < 128; c++) {
+        for (size_t at = 0; at < 19; at++) {
+            char text[] = "abcdefghi klmnop~rs";
+            char expected[40];
+            const char *pair = c != 0 ? memchr(escapes, c, sizeof escapes - 1) : NULL;
+            bool is_short = pair != NULL && (pair - escapes) % 2 == 0;
+            text[at] = (char)c;
+            int len = snprintf(expected, sizeof expected, "\"%.*s", (int)at, text);
+            if (is_short) {
+                len += snprintf(expected + len, sizeof expected - (size_t)len, "\\%c", pair[1]);
+            } else if (c < 0x20) {
+                len += snprintf(expected + len, sizeof expected - (size_t)len, "\\u%04x", c);
+            } else {
+                expected[len++] = (char)c;
+            }
+            (void)snprintf(expected + len, sizeof expected - (size_t)len, "%s\"", text + at + 1);
+            check_string((struct vs_str){text, sizeof text - 1}, expected);
+        }
+    }
+}
+
+static void check_integer(uint64_t value)
+{
+    char text[80], expected[80];
+    struct vs_buf out;
+    struct vs_json_writer w;
+    vs_buf_init(&out, vs_env_default(), sizeof text);
+    vs_json_writer_init(&w, &out, false);
+    vs_jw_array_begin(&w);
+    vs_jw_u64(&w, value);
+    vs_jw_i64(&w, (int64_t)value);
+    vs_jw_i64(&w, (int64_t)(0 - value));
+    vs_jw_array_end(&w);
+    CHECK_STATUS(vs_json_writer_finish(&w, NULL), VS_OK);
+    snprintf(text, sizeof text, "%.*s", VS_STR_ARG(vs_buf_view(&out)));
+    snprintf(expected, sizeof expected, "[%llu,%lld,%lld]", (unsigned long long)value,
+             (long long)value, (long long)(0 - value));
+    CHECK_TEXT(text, expected);
+    vs_buf_clear(&out);
+}
+
+static void case_integers(void)
+{
+    uint64_t power = 1, state = 1;
+    for (int digits = 1; digits <= 20; digits++, power *= 10) {
+        check_integer(power - 1);
+        check_integer(power);
+        check_integer(power + 1);
+        check_integer(0 - power);
+    }
+    for (int i = 0; i < 2000; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        check_integer(state >> (i % 64));
+    }
+}
+
 static void number_text(double f64, float f32, bool is_f32, char out_text[64])
 {
     struct vs_error err;
@@ -281,6 +341,8 @@ static void case_misuse_is_reported(void)
 
 TEST_MAIN(TEST(case_documents),
           TEST(case_strings),
+          TEST(case_every_character_everywhere),
+          TEST(case_integers),
           TEST(case_known_numbers),
           TEST(case_many_numbers),
           TEST(case_locale_does_not_matter),

@@ -334,7 +334,8 @@ static void check_select(const struct vs_kernels *table,
     for (size_t i = 0; i < scan->count; i++) {
         if (expected[i] >= scan->threshold &&
             (scan->lane_mask == NULL || (scan->lane_mask[i / 32] >> (i % 32) & 1) != 0)) {
-            CHECK(at < found && ids[at] == scan->ids[i] && sums[at] == expected[i]);
+            uint32_t id = scan->first_id + (scan->ids != NULL ? scan->ids[i] : (uint32_t)i);
+            CHECK(at < found && ids[at] == id && sums[at] == expected[i]);
             at++;
         }
     }
@@ -359,13 +360,15 @@ static void check_pq4(const struct vs_kernels *table,
         {0x0000ffffu, 0xffff0000u, 1, 0x8000u, 0x10000u, 0, UINT32_MAX},
     };
     struct vs_pq4_scan scan = {.codes = codes, .count = count, .m = m, .lut = lut};
-    scan.ids = id_space + COUNT_MAX + 16 - (count + 15) / 16 * 16;
+    const uint32_t *named = id_space + COUNT_MAX + 16 - (count + 15) / 16 * 16;
     for (unsigned step = 0; step < 8; step++) {
         scan.lane_mask = step % 4 == 0 ? NULL : masks[step % 4 - 1];
         scan.threshold = step == 0   ? 0
                          : step == 5 ? 65536
                          : step == 6 ? UINT32_MAX
                                      : expected[count == 0 ? 0 : next_random() % count];
+        scan.ids = step % 3 == 2 ? NULL : named;
+        scan.first_id = step % 3 == 0 ? 0 : next_random();
         scan.ahead = step % 2 != 0 ? pair_space : NULL;
         scan.ahead_bytes = step % 2 != 0 ? next_random() % sizeof pair_space : 0;
         check_select(table, &scan, expected);

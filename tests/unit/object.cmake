@@ -3,7 +3,7 @@ vecstore_test(store_uri_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/store_uri_te
 # System calls are replaced by ones that fail on demand.
 vecstore_test(store_dir_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/store_dir_test.c LINKS vs_object)
 target_link_options(store_dir_test PRIVATE
-    LINKER:--wrap=fsync,--wrap=write,--wrap=pread,--wrap=linkat)
+    LINKER:--wrap=fsync,--wrap=write,--wrap=pread,--wrap=linkat,--wrap=copy_file_range)
 vecstore_test(chunk_cache_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/chunk_cache_test.c LINKS vs_object)
 vecstore_test(http_client_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/http_client_test.c LINKS vs_object)
 # An S3 server inside the test programs.

@@ -2,7 +2,7 @@
 foreach(name filter_text filter_json filter_eval filter_words list_summary query_parts)
     vecstore_test(${name}_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/${name}_test.c LINKS vs_query)
 endforeach()
-foreach(name engine engine_rows)
+foreach(name engine engine_rows engine_folder)
     vecstore_test(${name}_test
         SOURCES
             ${CMAKE_SOURCE_DIR}/tests/unit/${name}_test.c

@@ -71,9 +71,14 @@ static void ranking_is_the_head_of_the_sorted_rows(void)
     for (int round = 0; round < 500; round++) {
         struct vs_ranked all[200], kept[50];
         size_t count = (size_t)draw(200), k = (size_t)draw(50);
-        struct vs_ranking ranking = {kept, 0, k};
+        struct vs_ranking ranking = {.items = kept, .room = k};
         for (size_t i = 0; i < count; i++) {
             all[i] = (struct vs_ranked){(float)draw(20), (uint32_t)draw(4), (uint32_t)i};
+        }
+        qsort(all, (size_t)draw(count + 1), sizeof all[0], in_order); // best first, then not
+        for (size_t i = 0; i < count; i++) {
+            float least = vs_ranking_least(&ranking);
+            CHECK(ranking.count < k || k == 0 ? least < -1e30F : least >= 0);
             vs_ranking_push(&ranking, &all[i]);
         }
         vs_ranking_finish(&ranking);

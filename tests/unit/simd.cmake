@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 vecstore_test(kernels_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/kernels_test.c LINKS vs_simd vs_base)
+vecstore_test(kernels_batch_test SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/kernels_batch_test.c LINKS vs_simd vs_base)
 # Each table alone; one that does not run here is skipped.
 foreach(table scalar avx2 avx512 vnni)
     add_test(NAME kernels_${table}_test COMMAND kernels_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

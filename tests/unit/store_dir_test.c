@@ -19,14 +19,20 @@ static struct {
     int write_errno;   // 0: works
     bool dribble;      // reads and writes move one byte, every other call is interrupted
     unsigned dribble_calls;
-    int link_errno;  // 0: works
-    bool link_works; // although it reports link_errno
+    int link_errno;               // 0: works
+    bool link_works;              // although it reports link_errno
+    int copy_calls, copy_fail_at; // -1: never; then with copy_errno, or 0 bytes when that is 0
+    int copy_errno;
 } faults;
 
 int __real_fsync(int fd);
 ssize_t __real_write(int fd, const void *bytes, size_t n);
 ssize_t __real_pread(int fd, void *bytes, size_t n, off_t offset);
 int __real_linkat(int old_fd, const char *old_path, int new_fd, const char *new_path, int flags);
+ssize_t __real_copy_file_range(
+    int from, off_t *from_at, int to, off_t *to_at, size_t n, unsigned flags);
+ssize_t __wrap_copy_file_range(
+    int from, off_t *from_at, int to, off_t *to_at, size_t n, unsigned flags);
 int __wrap_fsync(int fd);
 ssize_t __wrap_write(int fd, const void *bytes, size_t n);
 ssize_t __wrap_pread(int fd, void *bytes, size_t n, off_t offset);
@@ -61,6 +67,17 @@ ssize_t __wrap_pread(int fd, void *bytes, size_t n, off_t offset)
     return interrupted() ? -1 : __real_pread(fd, bytes, faults.dribble && n > 1 ? 1 : n, offset);
 }
 
+// A third at a time, so that there are several calls.
+ssize_t __wrap_copy_file_range(
+    int from, off_t *from_at, int to, off_t *to_at, size_t n, unsigned flags)
+{
+    if (faults.copy_calls++ == faults.copy_fail_at) {
+        errno = faults.copy_errno;
+        return faults.copy_errno != 0 ? -1 : 0;
+    }
+    return interrupted() ? -1 : __real_copy_file_range(from, from_at, to, to_at, n / 3 + 1, flags);
+}
+
 int __wrap_linkat(int old_fd, const char *old_path, int new_fd, const char *new_path, int flags)
 {
     int result = 0;
@@ -85,6 +102,7 @@ static void fixture_init(struct fixture *f)
     struct vs_error err;
     memset(&faults, 0, sizeof faults);
     faults.fsync_fail_at = -1;
+    faults.copy_fail_at = -1;
     memset(f, 0, sizeof *f);
     test_env_init(&f->test);
     test_dir_make(f->dir, sizeof f->dir);
@@ -252,6 +270,64 @@ static void case_short_and_interrupted_calls(void)
 
 // Network file systems repeat requests: a link may have happened although it reports failure, even
 // "exists".
+static enum vs_status copy_with(struct fixture *f, int fail_at, int failure, struct vs_error *err)
+{
+    struct vs_writer *writer = NULL;
+    struct vs_file *file = NULL;
+    VS_TRY(vs_file_open(f->store, "from", &file, err));
+    enum vs_status status = vs_writer_open(f->store, "a/to", &writer, err);
+    faults.copy_calls = 0;
+    faults.copy_fail_at = fail_at;
+    faults.copy_errno = failure;
+    status = status == VS_OK ? vs_writer_write(writer, "<", 1, err) : status;
+    status = status == VS_OK ? vs_writer_copy(&f->test.env, writer, file, 1, 98, err) : status;
+    if (status == VS_OK) {
+        CHECK_OK(vs_writer_write(writer, ">", 1, err), *err);
+        status = vs_writer_finish(writer, VS_PUT_ANY, err);
+    } else if (status != VS_NO_MEMORY) {
+        CHECK_STATUS(vs_writer_finish(writer, VS_PUT_ANY, NULL), VS_INTERNAL);
+    }
+    faults.copy_fail_at = -1;
+    vs_writer_free(writer);
+    vs_file_close(file);
+    return status;
+}
+
+// What the kernel cannot copy is read and written; a disk that is full or broken ends it.
+static void case_copies_that_stop(void)
+{
+    static const int refusals[] = {0, EXDEV, EINVAL, ENOSYS, EOPNOTSUPP};
+    static const int failures[] = {EIO, ENOSPC, EDQUOT};
+    struct fixture f;
+    struct vs_error err;
+    char text[101], expected[101];
+    fixture_init(&f);
+    for (size_t i = 0; i < 100; i++) {
+        text[i] = (char)('A' + i % 26);
+    }
+    memcpy(expected, text, 100);
+    expected[0] = '<';
+    expected[99] = '>';
+    CHECK_OK(vs_store_put(f.store, "from", (struct vs_str){text, 100}, VS_PUT_ANY, &err), err);
+    for (size_t i = 0; i < 5 * 3; i++) {
+        struct vs_buf buf;
+        vs_buf_init(&buf, &f.test.env, 1000);
+        CHECK_OK(copy_with(&f, (int)(i % 3), refusals[i / 3], &err), err);
+        CHECK_OK(vs_store_get(f.store, "a/to", &buf, &err), err);
+        CHECK(buf.len == 100 && memcmp(buf.data, expected, 100) == 0);
+        vs_buf_clear(&buf);
+    }
+    CHECK_OK(vs_store_remove(f.store, "a/to", &err), err);
+    for (size_t i = 0; i < 3 * 2; i++) {
+        bool exists = true;
+        enum vs_status status = copy_with(&f, (int)(i % 2), failures[i / 2], &err);
+        CHECK(status == VS_LIMIT || status == VS_UNAVAILABLE);
+        CHECK_OK(vs_store_exists(f.store, "a/to", &exists, &err), err);
+        CHECK(!exists);
+    }
+    fixture_clear(&f);
+}
+
 static void case_link_that_lies(void)
 {
     static const struct {
@@ -377,6 +453,7 @@ TEST_MAIN(TEST(case_failed_syncs),
           TEST(case_full_disk),
           TEST(case_writer_after_a_failed_write),
           TEST(case_short_and_interrupted_calls),
+          TEST(case_copies_that_stop),
           TEST(case_link_that_lies),
           TEST(case_links_and_leftovers),
           TEST(case_file_cut_while_open),

@@ -225,6 +225,66 @@ static void case_copy(void)
     s3_end(&f);
 }
 
+static enum vs_status write_ranges(struct s3_fixture *f, const char *key, struct vs_error *err)
+{
+    struct vs_writer *writer = NULL;
+    struct vs_file *file = NULL;
+    VS_TRY(vs_file_open(f->store, "big", &file, err));
+    enum vs_status status = vs_writer_open(f->store, key, &writer, err);
+    if (status == VS_OK) {
+        status = vs_writer_write(writer, big_bytes(), 10, err);
+    }
+    if (status == VS_OK) {
+        status = vs_writer_copy(&f->test.env, writer, file, 10, BIG - 10, err);
+    }
+    if (status == VS_OK) {
+        status = vs_writer_finish(writer, VS_PUT_ANY, err);
+    }
+    vs_writer_free(writer);
+    vs_file_close(file);
+    return status;
+}
+
+// Ranges of another object become parts of the new one; a store that refuses gets the bytes.
+static void case_copied_ranges(void)
+{
+    struct s3_fixture f;
+    struct vs_error err;
+    char headers[4000];
+    s3_begin_with(&f, (struct mock_s3_options){0}, small_parts);
+    CHECK_OK(write_big(&f, "big", BIG, VS_PUT_ANY, &err), err);
+    uint64_t before = vs_store_count(f.store).bytes_read;
+    CHECK_OK(write_ranges(&f, "new", &err), err);
+    CHECK(vs_store_count(f.store).bytes_read - before < (size_t)9 * MIB); // what fills a part up
+    mock_s3_last_headers(f.mock, "PUT /bucket/w/new?partNumber=2", headers, sizeof headers);
+    CHECK(strstr(headers, "x-amz-copy-source:/bucket/w/big\n") != NULL);
+    CHECK(strstr(headers, "x-amz-copy-source-if-match:") != NULL);
+    check_big(&f, "new", BIG);
+    for (int skip = 0; skip < 2; skip++) {
+        mock_s3_fault(f.mock, (struct mock_fault){.needle = "refused?partNumber=",
+                                                  .skip = 1 + skip,
+                                                  .kind = MOCK_STATUS,
+                                                  .status = 501,
+                                                  .code = "NotImplemented",
+                                                  .times = 1});
+        CHECK_OK(write_ranges(&f, "refused", &err), err);
+        mock_s3_last_headers(f.mock, "PUT /bucket/w/refused?partNumber=2", headers, sizeof headers);
+        CHECK(strstr(headers, "x-amz-copy-source") == NULL);
+        check_big(&f, "refused", BIG);
+    }
+    // A source that was replaced meanwhile is never mixed with what it was.
+    struct vs_writer *writer = NULL;
+    struct vs_file *file = NULL;
+    CHECK_OK(vs_file_open(f.store, "big", &file, &err), err);
+    CHECK_OK(vs_writer_open(f.store, "mixed", &writer, &err), err);
+    CHECK_OK(write_big(&f, "big", BIG - 1, VS_PUT_ANY, &err), err);
+    CHECK(vs_writer_copy(&f.test.env, writer, file, 0, BIG, &err) != VS_OK);
+    vs_writer_free(writer);
+    vs_file_close(file);
+    CHECK_INT(mock_s3_uploads(f.mock), 0);
+    s3_end(&f);
+}
+
 static void case_copy_elsewhere(void)
 {
     struct test_env test;
@@ -365,6 +425,14 @@ static enum vs_status do_everything(struct vs_store *store, struct vs_error *err
     status = vs_file_read_many(file, ranges, 3, err);
     status = status == VS_OK ? vs_file_read(file, MIB, 50, bytes, err) : status;
     status = status == VS_OK ? vs_file_read(file, MIB + 50, 50, bytes, err) : status;
+    if (status == VS_OK) {
+        status = vs_writer_open(store, "ranges", &writer, err);
+    }
+    if (status == VS_OK) {
+        status = vs_writer_copy(store->env, writer, file, 0, 6 * MIB, err);
+        status = status == VS_OK ? vs_writer_finish(writer, VS_PUT_ANY, err) : status;
+        vs_writer_free(writer);
+    }
     vs_file_close(file);
     VS_TRY(status);
     VS_TRY(vs_store_remove_many(store, names, 2, err));
@@ -408,6 +476,7 @@ TEST_MAIN(TEST(case_multipart),
           TEST(case_abandoned_upload),
           TEST(case_multipart_faults),
           TEST(case_copy),
+          TEST(case_copied_ranges),
           TEST(case_copy_elsewhere),
           TEST(case_pages_and_batches),
           TEST(case_broken_lists),

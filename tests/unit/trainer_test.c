@@ -4,6 +4,7 @@
 #include "index/trainer.h"
 #include "tests/support/check.h"
 #include "tests/support/test_env.h"
+#include "tests/support/train_floats.h"
 
 #include <stdlib.h>
 
@@ -43,6 +44,13 @@ static struct vs_train_params params_of(uint32_t dim, uint64_t rows, uint32_t li
                                      .thread_count = 2};
     vs_train_defaults(&params);
     return params;
+}
+
+static void project_all(const struct vs_codebook *book, const float *x, size_t count, float *y)
+{
+    for (size_t i = 0; i < count; i++) {
+        vs_codebook_project(book, x + i * book->dim, y + i * book->proj_dim);
+    }
 }
 
 static double nearest_distance(
@@ -170,12 +178,12 @@ static void case_quality(void)
     struct vs_train_params params = params_of((uint32_t)dim, count, 150);
     struct vs_codebook book = {0};
     struct vs_error err;
-    REQUIRE_OK(vs_train(vs_env_default(), &params, points, count, &book, &err), err);
+    REQUIRE_OK(train_floats(vs_env_default(), &params, points, count, &book, &err), err);
     CHECK_INT(book.list_count, 150);
     CHECK_INT(book.proj_dim, 24);
     check_levels(&book);
     float *y = malloc(count * book.proj_dim * sizeof *y);
-    vs_codebook_project_batch(&book, points, count, y);
+    project_all(&book, points, count, y);
     double plain = plain_kmeans(y, count, book.list_count, book.proj_dim, 15);
     double ours = objective(y, count, book.centroids, book.list_count, book.proj_dim);
     CHECK(ours <= plain);
@@ -219,11 +227,11 @@ static void case_balance_and_order(void)
     struct vs_train_params params = params_of((uint32_t)dim, count, (uint32_t)lists);
     struct vs_codebook book = {0};
     struct vs_error err;
-    REQUIRE_OK(vs_train(vs_env_default(), &params, points, count, &book, &err), err);
+    REQUIRE_OK(train_floats(vs_env_default(), &params, points, count, &book, &err), err);
     CHECK(book.list_count >= lists - 8);
     float *y = malloc(count * book.proj_dim * sizeof *y);
     size_t size[256] = {0}, most = 0, best = 0;
-    vs_codebook_project_batch(&book, points, count, y);
+    project_all(&book, points, count, y);
     for (size_t i = 0; i < count; i++) {
         size[vs_codebook_assign(&book, y + i * book.proj_dim, NULL)]++;
     }
@@ -256,7 +264,7 @@ static void case_threads(void)
         struct vs_codebook book = {0};
         struct vs_error err;
         params.thread_count = threads;
-        REQUIRE_OK(vs_train(vs_env_default(), &params, points, count, &book, &err), err);
+        REQUIRE_OK(train_floats(vs_env_default(), &params, points, count, &book, &err), err);
         if (threads == 1) {
             memcpy(id, book.model_id, sizeof id);
         }
@@ -266,7 +274,7 @@ static void case_threads(void)
     struct vs_train_params params = params_of((uint32_t)dim, count, 64);
     struct vs_codebook book = {0};
     params.seed = 6;
-    REQUIRE_OK(vs_train(vs_env_default(), &params, points, count, &book, NULL),
+    REQUIRE_OK(train_floats(vs_env_default(), &params, points, count, &book, NULL),
                (struct vs_error){0});
     CHECK(strcmp(book.model_id, id) != 0);
     vs_codebook_clear(&book);
@@ -281,7 +289,7 @@ static void train_odd(struct vs_train_params params,
 {
     struct vs_codebook book = {0};
     struct vs_error err;
-    REQUIRE_OK(vs_train(vs_env_default(), &params, points, count, &book, &err), err);
+    REQUIRE_OK(train_floats(vs_env_default(), &params, points, count, &book, &err), err);
     CHECK(book.list_count >= 1 && book.list_count <= params.list_count);
     check_levels(&book);
     float *y = malloc(book.proj_dim * sizeof *y);
@@ -371,22 +379,23 @@ static void case_opq(void)
 
 static void case_invalid(void)
 {
-    float points[64] = {0};
+    float *points = calloc((size_t)8 * 20000, sizeof *points);
     struct vs_codebook book = {0};
     struct vs_error err;
     struct vs_train_params params = params_of(8, 8, 1);
-    CHECK_STATUS(vs_train(vs_env_default(), &params, points, 0, &book, &err), VS_INVALID);
+    CHECK_STATUS(train_floats(vs_env_default(), &params, points, 0, &book, &err), VS_INVALID);
     params.proj_dim = 7;
-    CHECK_STATUS(vs_train(vs_env_default(), &params, points, 8, &book, &err), VS_INVALID);
+    CHECK_STATUS(train_floats(vs_env_default(), &params, points, 8, &book, &err), VS_INVALID);
     params = params_of(8, 8, 1);
     params.dim = 20000;
-    CHECK_STATUS(vs_train(vs_env_default(), &params, points, 8, &book, &err), VS_INVALID);
+    CHECK_STATUS(train_floats(vs_env_default(), &params, points, 8, &book, &err), VS_INVALID);
     params = params_of(8, 8, 1);
     for (size_t i = 0; i < 64; i++) {
         points[i] = 1e18f * (float)(1 + i % 5);
     }
-    CHECK_STATUS(vs_train(vs_env_default(), &params, points, 8, &book, &err), VS_INVALID);
+    CHECK_STATUS(train_floats(vs_env_default(), &params, points, 8, &book, &err), VS_INVALID);
     CHECK(book.projection == NULL);
+    free(points);
 }
 
 static void case_cancel(void)
@@ -397,7 +406,7 @@ static void case_cancel(void)
     struct vs_train_params params = params_of(8, 1000, 8);
     struct vs_codebook book = {0};
     params.op = &op;
-    CHECK_STATUS(vs_train(vs_env_default(), &params, points, 1000, &book, NULL), VS_CANCELLED);
+    CHECK_STATUS(train_floats(vs_env_default(), &params, points, 1000, &book, NULL), VS_CANCELLED);
     free(points);
 }
 
@@ -412,7 +421,7 @@ static void case_no_memory(void)
         struct vs_error err;
         test_env_init(&test);
         test.fail_at = n;
-        enum vs_status status = vs_train(&test.env, &params, points, 400, &book, &err);
+        enum vs_status status = train_floats(&test.env, &params, points, 400, &book, &err);
         CHECK_INT(status, test.failed ? VS_NO_MEMORY : VS_OK);
         vs_codebook_clear(&book);
         CHECK_INT(test.live, 0);

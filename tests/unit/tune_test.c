@@ -3,6 +3,7 @@
 #include "index/tune.h"
 #include "tests/support/check.h"
 #include "tests/support/test_env.h"
+#include "tests/support/train_floats.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -59,14 +60,13 @@ static struct table make(uint32_t dim, size_t rank, size_t clusters)
                       calloc(256 * (size_t)dim, sizeof(float)),
                       {.dim = dim,
                        .metric = VS_METRIC_COSINE,
-                       .sample_count = SAMPLE,
                        .query_count = 256,
                        .row_count = ROWS,
                        .seed = 3,
                        .thread_count = 2}};
     fill(dim, rank, clusters, t.rows, SAMPLE, 17);
     fill(dim, rank, clusters, t.queries, 256, 99);
-    t.params.sample = t.rows;
+    t.params.sample = train_rows_make(t.rows, SAMPLE, dim);
     t.params.queries = t.queries;
     return t;
 }
@@ -74,6 +74,7 @@ static struct table make(uint32_t dim, size_t rank, size_t clusters)
 static void drop(struct table *t)
 {
     free(t->rows);
+    train_rows_free(&t->params.sample);
     free(t->queries);
 }
 

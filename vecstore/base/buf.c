@@ -75,7 +75,9 @@ enum vs_status vs_buf_append(struct vs_buf *buf, const void *bytes, size_t n, st
     if (n == 0) {
         return VS_OK;
     }
-    VS_TRY(vs_buf_reserve(buf, n, err));
+    if (n > buf->capacity - buf->len || n > buf->limit - buf->len) {
+        VS_TRY(vs_buf_reserve(buf, n, err));
+    }
     memcpy(buf->data + buf->len, bytes, n);
     buf->len += n;
     return VS_OK;

@@ -207,3 +207,26 @@ uint32_t vs_crc32c_portable(uint32_t crc, const void *bytes, size_t n)
     (void)pthread_once(&once, choose);
     return ~crc_by_table(~crc, (const uint8_t *)bytes, n);
 }
+
+// ---- pieces that were summed apart ----
+
+// Product of two polynomials modulo the generator; bit 31 is x^0.
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+    for (; a != 0; a <<= 1) {
+        product ^= (a >> 31) != 0 ? b : 0;
+        b = (b >> 1) ^ ((b & 1) != 0 ? POLYNOMIAL : 0);
+    }
+    return product;
+}
+
+uint32_t vs_crc32c_join(uint32_t first, uint32_t second, uint64_t second_len)
+{
+    uint32_t power = (uint32_t)1 << 23; // x^8: a byte
+    for (; second_len != 0; second_len >>= 1) {
+        first = (second_len & 1) != 0 ? multiply(power, first) : first;
+        power = multiply(power, power);
+    }
+    return first ^ second;
+}

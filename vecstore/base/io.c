@@ -2,9 +2,12 @@
 #include "vecstore/base/io.h"
 
 #include "vecstore/base/checked.h"
+#include "vecstore/base/crc32c.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+#define COPY_BYTES ((size_t)1 << 20)
 
 struct bytes_file {
     struct vs_file base;
@@ -50,6 +53,33 @@ void vs_file_close(struct vs_file *file)
     if (file != NULL) {
         file->vtable->close(file);
     }
+}
+
+bool vs_file_forget(struct vs_file *file, uint64_t offset, uint64_t len)
+{
+    if (file->vtable->forget == NULL || len == 0 || !vs_range_fits(offset, len, file->size)) {
+        return false;
+    }
+    file->vtable->forget(file, offset, len);
+    return true;
+}
+
+enum vs_status vs_file_read_again(struct vs_file *file,
+                                  const struct vs_range *range,
+                                  uint32_t crc,
+                                  bool *right_out,
+                                  struct vs_error *err)
+{
+    bool right = false;
+    for (int attempt = 0; attempt < 2 && file->vtable->forget != NULL && !right; attempt++) {
+        if (attempt > 0 && !vs_file_forget(file, range->offset, range->len)) {
+            break;
+        }
+        VS_TRY(vs_file_read(file, range->offset, range->len, range->dst, err));
+        right = vs_crc32c(0, range->dst, range->len) == crc;
+    }
+    *right_out = right;
+    return VS_OK;
 }
 
 static enum vs_status bytes_read(
@@ -99,6 +129,52 @@ enum vs_status vs_writer_write(struct vs_writer *writer,
     VS_TRY(writer->vtable->write(writer, bytes, n, err));
     writer->written += n;
     return VS_OK;
+}
+
+// By reading and writing.
+static enum vs_status copy_chunks(const struct vs_env *env,
+                                  struct vs_writer *writer,
+                                  struct vs_file *file,
+                                  uint64_t offset,
+                                  uint64_t len,
+                                  struct vs_error *err)
+{
+    enum vs_status status = VS_OK;
+    void *chunk = vs_alloc(env, len < COPY_BYTES ? (size_t)len : COPY_BYTES);
+    if (chunk == NULL) {
+        return vs_fail(err, VS_NO_MEMORY, "out of memory copying from %s", file->name);
+    }
+    for (uint64_t at = 0; at < len && status == VS_OK; at += COPY_BYTES) {
+        size_t n = len - at < COPY_BYTES ? (size_t)(len - at) : COPY_BYTES;
+        status = vs_file_read(file, offset + at, n, chunk, err);
+        if (status == VS_OK) {
+            status = vs_writer_write(writer, chunk, n, err);
+        }
+    }
+    vs_free(env, chunk);
+    return status;
+}
+
+enum vs_status vs_writer_copy(const struct vs_env *env,
+                              struct vs_writer *writer,
+                              struct vs_file *file,
+                              uint64_t offset,
+                              uint64_t len,
+                              struct vs_error *err)
+{
+    uint64_t copied = 0;
+    if (offset > file->size || len > file->size - offset) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s ends at byte %" PRIu64 ", but %" PRIu64 " bytes at byte %" PRIu64
+                       " were asked for",
+                       file->name, file->size, len, offset);
+    }
+    if (len > 0 && writer->vtable->copy != NULL) {
+        VS_TRY(writer->vtable->copy(writer, file, offset, len, &copied, err));
+        writer->written += copied;
+    }
+    return copied == len ? VS_OK
+                         : copy_chunks(env, writer, file, offset + copied, len - copied, err);
 }
 
 enum vs_status vs_writer_finish(struct vs_writer *writer,

@@ -35,6 +35,8 @@ struct vs_file_vtable {
                                 size_t count,
                                 struct vs_error *err);
     void (*close)(struct vs_file *file);
+    // May be NULL: there are no local copies. See vs_file_forget.
+    void (*forget)(struct vs_file *file, uint64_t offset, uint64_t len);
 };
 
 struct vs_writer_vtable {
@@ -44,6 +46,14 @@ struct vs_writer_vtable {
                             struct vs_error *err);
     enum vs_status (*finish)(struct vs_writer *writer, enum vs_put_mode mode, struct vs_error *err);
     void (*free)(struct vs_writer *writer);
+    // May be NULL. Appends as many bytes of the range as the storage can copy by itself, from its
+    // start on; none where the file lies elsewhere.
+    enum vs_status (*copy)(struct vs_writer *writer,
+                           struct vs_file *file,
+                           uint64_t offset,
+                           uint64_t len,
+                           uint64_t *copied_out,
+                           struct vs_error *err);
 };
 
 struct vs_file {
@@ -54,7 +64,7 @@ struct vs_file {
 
 struct vs_writer {
     const struct vs_writer_vtable *vtable;
-    uint64_t written; // bytes so far; kept by vs_writer_write
+    uint64_t written; // bytes so far; kept by vs_writer_write and vs_writer_copy
     const char *name;
 };
 
@@ -67,6 +77,17 @@ enum vs_status vs_file_read_many(struct vs_file *file,
                                  size_t count,
                                  struct vs_error *err);
 void vs_file_close(struct vs_file *file); // accepts NULL
+// What was read there is not what was written: local copies of it are given up. True when the file
+// reads through such copies at all, so that reading once more may help.
+bool vs_file_forget(struct vs_file *file, uint64_t offset, uint64_t len);
+// For bytes that were read and whose CRC-32C is not `crc`: where local copies may have given them,
+// once more (somebody may have seen to it already), then without the copy. *right_out says whether
+// they are right now.
+enum vs_status vs_file_read_again(struct vs_file *file,
+                                  const struct vs_range *range,
+                                  uint32_t crc,
+                                  bool *right_out,
+                                  struct vs_error *err);
 // A file over memory that the caller keeps until close.
 enum vs_status vs_file_open_bytes(const struct vs_env *env,
                                   struct vs_str bytes,
@@ -78,6 +99,14 @@ enum vs_status vs_writer_write(struct vs_writer *writer,
                                const void *bytes,
                                size_t n,
                                struct vs_error *err);
+// Appends a range of a file: inside the storage where both lie in the same one, else by reading and
+// writing. Nothing is checked on the way: who copies has checksums that go along.
+enum vs_status vs_writer_copy(const struct vs_env *env,
+                              struct vs_writer *writer,
+                              struct vs_file *file,
+                              uint64_t offset,
+                              uint64_t len,
+                              struct vs_error *err);
 // Makes the object visible, at once or not at all. VS_EXISTS when the mode is IF_ABSENT and another
 // one is there.
 enum vs_status vs_writer_finish(struct vs_writer *writer,

@@ -26,6 +26,47 @@ static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+static size_t count_digits(uint64_t value)
+{
+    size_t digits = 1;
+    for (; value >= 10000; value /= 10000) {
+        digits += 4;
+    }
+    return digits + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
+// Two digits at a time, from the end.
+static size_t put_digits(uint64_t value, char *text_out)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    size_t len = count_digits(value), at = len;
+    for (; value >= 100; value /= 100) {
+        at -= 2;
+        memcpy(text_out + at, pairs + 2 * (value % 100), 2);
+    }
+    if (value >= 10) {
+        memcpy(text_out, pairs + 2 * value, 2);
+    } else {
+        text_out[0] = (char)('0' + (int)value);
+    }
+    return len;
+}
+
+size_t vs_number_format_u64(uint64_t value, char text_out[VS_INTEGER_TEXT_SIZE])
+{
+    return put_digits(value, text_out);
+}
+
+size_t vs_number_format_i64(int64_t value, char text_out[VS_INTEGER_TEXT_SIZE])
+{
+    text_out[0] = '-';
+    return value >= 0 ? put_digits((uint64_t)value, text_out)
+                      : 1 + put_digits(0 - (uint64_t)value, text_out + 1);
+}
+
 // m / 10^k in fixed notation, without trailing zeros behind the point.
 static size_t format_fixed(bool negative, uint64_t m, int k, char text_out[VS_NUMBER_TEXT_SIZE])
 {

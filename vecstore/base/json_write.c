@@ -7,7 +7,6 @@
 #include "vecstore/base/json_number.h"
 #include "vecstore/base/str_internal.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +14,12 @@
 
 void vs_json_writer_init(struct vs_json_writer *w, struct vs_buf *out, bool pretty)
 {
-    *w = (struct vs_json_writer){.out = out, .pretty = pretty};
+    vs_error_clear(&w->error); // not all of its message: some answers have a writer for each value
+    w->out = out;
+    w->has_items = 0;
+    w->depth = 0;
+    w->after_key = false;
+    w->pretty = pretty;
 }
 
 static bool is_good(const struct vs_json_writer *w)
@@ -131,6 +135,18 @@ static void put_escape(struct vs_json_writer *w, uint8_t c)
     put(w, text, (size_t)len);
 }
 
+// Whether one of eight bytes is a control character, '"', '\\' or not ASCII.
+static bool is_special(const uint8_t *bytes)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t word, quote, slash;
+    memcpy(&word, bytes, sizeof word);
+    quote = word ^ (ones * '"');
+    slash = word ^ (ones * '\\');
+    // A byte below n borrows from its top bit; where nothing is above 0x7f, no byte is missed.
+    return (((word - ones * 0x20) | (quote - ones) | (slash - ones) | word) & tops) != 0;
+}
+
 static void put_string(struct vs_json_writer *w, struct vs_str text)
 {
     const uint8_t *p = (const uint8_t *)text.ptr;
@@ -138,6 +154,10 @@ static void put_string(struct vs_json_writer *w, struct vs_str text)
     size_t at = 0;
     put(w, "\"", 1);
     while (at < text.len && is_good(w)) {
+        if (text.len - at >= 8 && !is_special(p + at)) {
+            at += 8;
+            continue;
+        }
         uint8_t c = p[at];
         if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
             at++;
@@ -195,16 +215,16 @@ void vs_jw_raw(struct vs_json_writer *w, struct vs_str json)
 
 void vs_jw_i64(struct vs_json_writer *w, int64_t value)
 {
-    char text[24];
-    int len = snprintf(text, sizeof text, "%" PRId64, value);
-    vs_jw_raw(w, (struct vs_str){text, (size_t)len});
+    char text[VS_INTEGER_TEXT_SIZE];
+    size_t len = vs_number_format_i64(value, text);
+    vs_jw_raw(w, (struct vs_str){text, len});
 }
 
 void vs_jw_u64(struct vs_json_writer *w, uint64_t value)
 {
-    char text[24];
-    int len = snprintf(text, sizeof text, "%" PRIu64, value);
-    vs_jw_raw(w, (struct vs_str){text, (size_t)len});
+    char text[VS_INTEGER_TEXT_SIZE];
+    size_t len = vs_number_format_u64(value, text);
+    vs_jw_raw(w, (struct vs_str){text, len});
 }
 
 void vs_jw_f64(struct vs_json_writer *w, double value)

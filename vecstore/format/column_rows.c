@@ -170,12 +170,54 @@ enum vs_status vs_column_append_rows(struct vs_column *dst,
     return VS_OK;
 }
 
+// Rows of a fixed width out of a column where every row is present, to one of which that holds too.
+static void gather_plain(struct vs_column *dst,
+                         const struct vs_column *src,
+                         const uint32_t *rows,
+                         size_t count)
+{
+    size_t width = vs_kind_width(src->kind);
+    uint8_t *to = dst->values.data + dst->values.len;
+    for (size_t i = 0; i < count; i++, to += width) {
+        const uint8_t *from = src->values.data + (size_t)rows[i] * width;
+        if (width == sizeof(uint64_t)) {
+            memcpy(to, from, sizeof(uint64_t));
+        } else {
+            memcpy(to, from, width);
+        }
+    }
+    dst->values.len += count * width;
+    dst->row_count += count;
+}
+
+static bool are_plain(const struct vs_column *dst,
+                      const struct vs_column *src,
+                      const uint32_t *rows,
+                      size_t count)
+{
+    if (vs_kind_width(src->kind) == 0 || src->dictionary != NULL || src->valid.len > 0 ||
+        dst->valid.len > 0) {
+        return false;
+    }
+    uint32_t last = 0;
+    for (size_t i = 0; i < count; i++) {
+        last = rows[i] > last ? rows[i] : last;
+    }
+    return last < src->row_count;
+}
+
 enum vs_status vs_column_gather(struct vs_column *dst,
                                 const struct vs_column *src,
                                 const uint32_t *rows,
                                 size_t count,
                                 struct vs_error *err)
 {
+    if (are_plain(dst, src, rows, count)) {
+        VS_TRY(check_kinds(dst, src, err));
+        VS_TRY(vs_buf_reserve(&dst->values, count * vs_kind_width(src->kind), err));
+        gather_plain(dst, src, rows, count);
+        return VS_OK;
+    }
     // Runs of neighbours are copied at once; a gather of single rows costs one call a row.
     for (size_t i = 0; i < count;) {
         size_t run = 1;

@@ -65,6 +65,12 @@ enum vs_status vs_puffin_writer_write(struct vs_puffin_writer *writer,
                                       const void *bytes,
                                       size_t n,
                                       struct vs_error *err);
+// The same for a range of a file, unread where the storage can copy it (vs_writer_copy).
+enum vs_status vs_puffin_writer_copy(struct vs_puffin_writer *writer,
+                                     struct vs_file *file,
+                                     uint64_t offset,
+                                     uint64_t length,
+                                     struct vs_error *err);
 enum vs_status vs_puffin_writer_end(struct vs_puffin_writer *writer,
                                     uint64_t *offset_out,
                                     uint64_t *length_out,

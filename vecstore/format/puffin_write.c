@@ -135,6 +135,18 @@ enum vs_status vs_puffin_writer_write(struct vs_puffin_writer *writer,
     return n == 0 ? VS_OK : vs_writer_write(writer->out, bytes, n, err);
 }
 
+enum vs_status vs_puffin_writer_copy(struct vs_puffin_writer *writer,
+                                     struct vs_file *file,
+                                     uint64_t offset,
+                                     uint64_t length,
+                                     struct vs_error *err)
+{
+    if (!writer->in_blob) {
+        return vs_fail(err, VS_INTERNAL, "%s: Puffin bytes outside a blob", writer->out->name);
+    }
+    return vs_writer_copy(writer->env, writer->out, file, offset, length, err);
+}
+
 enum vs_status vs_puffin_writer_end(struct vs_puffin_writer *writer,
                                     uint64_t *offset_out,
                                     uint64_t *length_out,

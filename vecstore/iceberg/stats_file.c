@@ -81,3 +81,13 @@ bool vs_stats_file_previous(struct vs_str *list, struct vs_str *uuid_out)
     *list = (struct vs_str){list->ptr + end, list->len - end};
     return true;
 }
+
+enum vs_status vs_stats_file_uri(const struct vs_table_metadata *metadata,
+                                 struct vs_str uuid,
+                                 struct vs_buf *uri,
+                                 struct vs_error *err)
+{
+    vs_buf_reset(uri);
+    return vs_buf_printf(uri, err, "%.*s/metadata/%.*s" VS_INDEX_FILE_SUFFIX,
+                         VS_STR_ARG(metadata->location), VS_STR_ARG(uuid));
+}

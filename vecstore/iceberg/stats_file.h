@@ -28,7 +28,13 @@ bool vs_stats_file_find(const struct vs_table_metadata *metadata,
                         struct vs_statistics *out);
 
 // Goes through the UUIDs of VS_PROPERTY_INDEX_PREVIOUS: takes the first off *list; false at the
-// end. Each names <location>/metadata/<uuid>-vecstore.puffin, which may be gone.
+// end. Each names a file (vs_stats_file_uri), which may be gone.
 bool vs_stats_file_previous(struct vs_str *list, struct vs_str *uuid_out);
+
+// The URI of the index file of a version (uri is reset first).
+enum vs_status vs_stats_file_uri(const struct vs_table_metadata *metadata,
+                                 struct vs_str uuid,
+                                 struct vs_buf *uri,
+                                 struct vs_error *err);
 
 #endif

@@ -113,6 +113,8 @@ struct vs_chunk_counters vs_chunk_cache_count(const struct vs_chunk_cache *cache
         .damaged = get(&cache->damaged),
         .evicted = get(&cache->evicted),
         .failed_stores = get(&cache->failed_stores),
+        .forgotten = get(&cache->forgotten),
+        .counted = get(&cache->counted),
     };
 }
 
@@ -283,6 +285,15 @@ static enum vs_status chunk_read(
     return chunk_read_many(base, &range, 1, err);
 }
 
+static void chunk_forget(struct vs_file *base, uint64_t offset, uint64_t len)
+{
+    struct chunk_file *file = (struct chunk_file *)base;
+    for (uint64_t chunk = offset / VS_CHUNK_BYTES; chunk * VS_CHUNK_BYTES < offset + len; chunk++) {
+        struct vs_chunk_id id = chunk_id(file, chunk);
+        vs_chunk_remove(file->cache, &id);
+    }
+}
+
 static void chunk_close(struct vs_file *base)
 {
     struct chunk_file *file = (struct chunk_file *)base;
@@ -293,7 +304,11 @@ static void chunk_close(struct vs_file *base)
 }
 
 static const struct vs_file_vtable chunk_vtable = {
-    .read = chunk_read, .read_many = chunk_read_many, .close = chunk_close};
+    .read = chunk_read,
+    .read_many = chunk_read_many,
+    .close = chunk_close,
+    .forget = chunk_forget,
+};
 
 enum vs_status vs_chunk_cache_wrap(struct vs_chunk_cache *cache,
                                    struct vs_file *inner,

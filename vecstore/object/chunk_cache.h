@@ -5,13 +5,14 @@
  * Objects are cut into chunks of 1 MiB; a chunk is one file, named by what identifies the object
  * (its URI, its size and its tag or unique name, hashed) and the chunk's number. Each chunk file
  * carries CRC-32Cs of its bytes, and only checked bytes are handed out: a torn, damaged or foreign
- * file is a miss and is removed. Chunks appear whole (temporary name, rename) and are not synced:
+ * file is a miss and is removed; a chunk that the object delivered wrong is removed when its reader
+ * finds that out (vs_file_forget). Chunks appear whole (temporary name, rename) and are not synced:
  * what a power cut leaves is told by the checksums.
  *
  * The cache can fail in no way that a reader notices: what cannot be stored is not stored (logged
  * once), what cannot be read is read from the object. Several processes may share a directory; each
- * keeps the limit within a sixteenth. Ownership: the cache outlives its files. Threads: any.
- * See docs/internals/object.md.
+ * keeps the limit within a sixteenth, and looks through it once per sixteenth that it adds.
+ * Ownership: the cache outlives its files. Threads: any. See docs/internals/object.md.
  */
 #ifndef VS_OBJECT_CHUNK_CACHE_H
 #define VS_OBJECT_CHUNK_CACHE_H
@@ -27,6 +28,8 @@ struct vs_chunk_counters {
     uint64_t hits, misses;            // pieces of reads, one for each chunk touched
     uint64_t bytes_hit, bytes_stored; // of objects
     uint64_t damaged, evicted, failed_stores;
+    uint64_t forgotten; // chunks whose reader found them to be wrong (vs_file_forget)
+    uint64_t counted;   // how often the directory was looked through
 };
 
 // Makes the directory (mode 0700) where it is missing. DENIED when it belongs to somebody else or

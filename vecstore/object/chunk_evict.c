@@ -130,9 +130,9 @@ static void look(struct vs_chunk_cache *cache)
             (void)close(fd);
         }
     }
-    cache->used = listing.bytes;
     cache->since_scan = 0;
     cache->scanned = true;
+    atomic_fetch_add_explicit(&cache->counted, 1, memory_order_relaxed);
     vs_free(cache->env, listing.items);
 }
 
@@ -143,10 +143,10 @@ void vs_chunk_account(struct vs_chunk_cache *cache, uint64_t bytes)
         return;
     }
     bytes += atomic_exchange_explicit(&cache->unaccounted, 0, memory_order_relaxed);
-    cache->used += bytes;
     cache->since_scan += bytes;
-    if (!cache->scanned || cache->used > cache->limit ||
-        cache->since_scan > cache->limit / PER_SCAN) {
+    // What is there may have been above the limit and have stayed so (another process removes, or
+    // none can): looking again at once would cost each of the next chunks as much.
+    if (!cache->scanned || cache->since_scan > cache->limit / PER_SCAN) {
         look(cache);
     }
     (void)pthread_mutex_unlock(&cache->lock);

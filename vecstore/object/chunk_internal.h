@@ -23,12 +23,13 @@ struct vs_chunk_cache {
     const struct vs_env *env;
     int dir_fd; // of VS_CHUNK_FOLDER
     uint64_t limit;
-    pthread_mutex_t lock;      // of what follows
-    uint64_t used, since_scan; // bytes on disk, and those that we added since we looked
+    pthread_mutex_t lock; // of what follows
+    uint64_t since_scan;  // bytes that we added since we looked through the directory
     bool scanned;
     _Atomic uint64_t unaccounted; // added while another thread held the lock
     atomic_bool complained;
-    _Atomic uint64_t hits, misses, bytes_hit, bytes_stored, damaged, evicted, failed_stores;
+    _Atomic uint64_t hits, misses, bytes_hit, bytes_stored, damaged, evicted, failed_stores,
+        forgotten, counted;
 };
 
 struct vs_chunk_id {
@@ -47,6 +48,8 @@ bool vs_chunk_load(struct vs_chunk_cache *cache,
 void vs_chunk_store(struct vs_chunk_cache *cache,
                     const struct vs_chunk_id *id,
                     const uint8_t *bytes);
+
+void vs_chunk_remove(struct vs_chunk_cache *cache, const struct vs_chunk_id *id);
 
 // chunk_evict.c
 // `bytes` were added to the directory.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One chunk as a file.
 #include "vecstore/base/crc32c.h"
+#include "vecstore/base/fd.h"
 #include "vecstore/object/chunk_internal.h"
 
 #include <errno.h>
@@ -47,23 +48,6 @@ static void add(_Atomic uint64_t *counter, uint64_t n)
 
 // ---- reading ----
 
-static bool pread_all(int fd, uint8_t *dst, size_t len, uint64_t offset)
-{
-    while (len > 0) {
-        ssize_t n = pread(fd, dst, len, (off_t)offset);
-        if (n <= 0) {
-            if (n < 0 && errno == EINTR) {
-                continue;
-            }
-            return false;
-        }
-        dst += n;
-        len -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return true;
-}
-
 static uint32_t header_crc(const struct chunk_header *header)
 {
     struct chunk_header copy = *header;
@@ -73,7 +57,7 @@ static uint32_t header_crc(const struct chunk_header *header)
 
 static bool read_header(int fd, const struct vs_chunk_id *id, struct chunk_header *header)
 {
-    return pread_all(fd, (uint8_t *)header, sizeof *header, 0) &&
+    return vs_fd_read(fd, header, sizeof *header, 0) &&
            memcmp(header->magic, MAGIC, sizeof header->magic) == 0 &&
            header->crc == header_crc(header) &&
            memcmp(header->identity, id->identity, VS_SHA256_SIZE) == 0 &&
@@ -85,7 +69,7 @@ static bool read_blocks(
     int fd, const struct chunk_header *header, uint32_t first, uint32_t end, uint8_t *dst)
 {
     uint32_t from = first * BLOCK, to = end * BLOCK < header->length ? end * BLOCK : header->length;
-    if (!pread_all(fd, dst, to - from, HEADER_SIZE + (uint64_t)from)) {
+    if (!vs_fd_read(fd, dst, to - from, HEADER_SIZE + (uint64_t)from)) {
         return false;
     }
     for (uint32_t b = first; b < end; b++) {
@@ -173,6 +157,17 @@ bool vs_chunk_load(struct vs_chunk_cache *cache,
     }
     (void)close(fd);
     return right;
+}
+
+void vs_chunk_remove(struct vs_chunk_cache *cache, const struct vs_chunk_id *id)
+{
+    char name[NAME_SIZE];
+    chunk_name(id, name);
+    if (unlinkat(cache->dir_fd, name, 0) == 0) {
+        add(&cache->forgotten, 1);
+        vs_log(cache->env, VS_LOG_WARN, "object", "cache_chunk_forgotten",
+               "chunk=%s reason=\"the reader's checksum differs\"", name);
+    }
 }
 
 // ---- writing ----

@@ -9,11 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-// "/bucket/key", percent-encoded and NUL-terminated.
-static enum vs_status source_header(const struct vs_s3_store *store,
-                                    const char *key,
-                                    struct vs_buf *out,
-                                    struct vs_error *err)
+enum vs_status vs_s3_source_name(const struct vs_s3_store *store,
+                                 const char *key,
+                                 struct vs_buf *out,
+                                 struct vs_error *err)
 {
     struct vs_buf full;
     VS_TRY(vs_buf_printf(out, err, "/%s/", store->bucket));
@@ -24,13 +23,11 @@ static enum vs_status source_header(const struct vs_s3_store *store,
     return status;
 }
 
-static void add_source(struct vs_s3_request *request,
-                       struct vs_str source,
-                       const struct vs_s3_head *head)
+static void add_source(struct vs_s3_request *request, struct vs_str source, const char *etag)
 {
     vs_s3_add_header(request, "x-amz-copy-source", source);
-    if (head->etag[0] != '\0') {
-        vs_s3_add_header(request, "x-amz-copy-source-if-match", vs_str_from_c(head->etag));
+    if (etag[0] != '\0') {
+        vs_s3_add_header(request, "x-amz-copy-source-if-match", vs_str_from_c(etag));
     }
 }
 
@@ -43,7 +40,7 @@ static enum vs_status copy_whole(struct vs_s3_store *store,
     struct vs_s3_answer answer;
     struct vs_s3_request request = {
         .action = "copy to", .method = VS_HTTP_PUT, .key = to, .error_in_ok = true};
-    add_source(&request, source, head);
+    add_source(&request, source, head->etag);
     vs_s3_add_sse_headers(store, &request);
     vs_s3_answer_init(&answer, store->base.env);
     enum vs_status status = vs_s3_call(store, &request, &answer, err);
@@ -51,36 +48,27 @@ static enum vs_status copy_whole(struct vs_s3_store *store,
     return status;
 }
 
-struct copy_job {
-    struct vs_s3_store *store;
-    struct vs_str source;
-    const struct vs_s3_head *head;
-    const char *to;
-    const char *upload_id;
-    uint64_t part_size;
-    struct vs_s3_part_list parts;
-};
-
 // The store makes a checksum of the part where the upload was begun with one.
-static enum vs_status take_part(const struct copy_job *job,
+static enum vs_status take_part(const struct vs_s3_store *store,
+                                const char *key,
                                 struct vs_str document,
                                 struct vs_s3_part *part,
                                 struct vs_error *err)
 {
-    const struct vs_env *env = job->store->base.env;
+    const struct vs_env *env = store->base.env;
     struct vs_error reason = {0};
     char *etag = vs_s3_document_text(env, document, "ETag", &reason);
     if (etag == NULL) {
-        return vs_fail(err, reason.code, "cannot copy to %s: %s", job->to, reason.message);
+        return vs_fail(err, reason.code, "cannot copy to %s: %s", key, reason.message);
     }
     (void)snprintf(part->etag, sizeof part->etag, "%s", etag);
     vs_free(env, etag);
-    if (!job->store->config.checksum) {
+    if (!store->config.checksum) {
         return VS_OK;
     }
     char *crc = vs_s3_document_text(env, document, "ChecksumCRC32C", &reason);
     if (crc == NULL && reason.code == VS_NO_MEMORY) {
-        return vs_fail(err, VS_NO_MEMORY, "out of memory copying to %s", job->to);
+        return vs_fail(err, VS_NO_MEMORY, "out of memory copying to %s", key);
     }
     if (crc != NULL && strlen(crc) < sizeof part->crc) {
         (void)snprintf(part->crc, sizeof part->crc, "%s", crc);
@@ -89,43 +77,50 @@ static enum vs_status take_part(const struct copy_job *job,
     return VS_OK;
 }
 
-static enum vs_status send_part_copy(struct copy_job *job,
-                                     struct vs_s3_request *request,
-                                     size_t index,
+static enum vs_status send_part_copy(struct vs_s3_store *store,
+                                     const struct vs_s3_request *request,
+                                     struct vs_s3_part *part_out,
                                      struct vs_error *err)
 {
     struct vs_s3_answer answer;
-    vs_s3_answer_init(&answer, job->store->base.env);
-    enum vs_status status = vs_s3_call(job->store, request, &answer, err);
+    struct vs_s3_part part = {.etag = ""};
+    vs_s3_answer_init(&answer, store->base.env);
+    enum vs_status status = vs_s3_call(store, request, &answer, err);
     if (status == VS_OK) {
-        status = take_part(job, vs_buf_view(&answer.http.body), &job->parts.items[index], err);
+        status = take_part(store, request->key, vs_buf_view(&answer.http.body), &part, err);
     }
     vs_s3_answer_clear(&answer);
-    return status;
+    VS_TRY(status);
+    *part_out = part;
+    return VS_OK;
 }
 
-static enum vs_status copy_part(struct copy_job *job, size_t index, struct vs_error *err)
+enum vs_status vs_s3_upload_part_copy(struct vs_s3_store *store,
+                                      const char *key,
+                                      const char *upload_id,
+                                      size_t number,
+                                      const struct vs_s3_source *source,
+                                      struct vs_s3_part *part_out,
+                                      struct vs_error *err)
 {
     char range[64];
     struct vs_buf query;
-    uint64_t first = index * job->part_size;
-    uint64_t end =
-        first + job->part_size < job->head->size ? first + job->part_size : job->head->size;
     struct vs_s3_request request = {
-        .action = "copy to", .method = VS_HTTP_PUT, .key = job->to, .error_in_ok = true};
-    (void)snprintf(range, sizeof range, "bytes=%" PRIu64 "-%" PRIu64, first, end - 1);
-    add_source(&request, job->source, job->head);
+        .action = "copy to", .method = VS_HTTP_PUT, .key = key, .error_in_ok = true};
+    (void)snprintf(range, sizeof range, "bytes=%" PRIu64 "-%" PRIu64, source->first,
+                   source->first + source->length - 1);
+    add_source(&request, source->name, source->etag);
     vs_s3_add_header(&request, "x-amz-copy-source-range", vs_str_from_c(range));
-    vs_buf_init(&query, job->store->base.env, VS_S3_XML_MAX);
-    enum vs_status status = vs_buf_printf(&query, err, "partNumber=%zu&uploadId=", index + 1);
+    vs_buf_init(&query, store->base.env, VS_S3_XML_MAX);
+    enum vs_status status = vs_buf_printf(&query, err, "partNumber=%zu&uploadId=", number);
     if (status == VS_OK) {
-        status = vs_url_encode(vs_str_from_c(job->upload_id), false, &query, err);
+        status = vs_url_encode(vs_str_from_c(upload_id), false, &query, err);
     }
     request.query = status == VS_OK ? vs_buf_c_str(&query) : NULL;
     if (status == VS_OK) {
         status = request.query == NULL
-                     ? vs_fail(err, VS_NO_MEMORY, "out of memory copying to %s", job->to)
-                     : send_part_copy(job, &request, index, err);
+                     ? vs_fail(err, VS_NO_MEMORY, "out of memory copying to %s", key)
+                     : send_part_copy(store, &request, part_out, err);
     }
     vs_buf_clear(&query);
     return status;
@@ -138,32 +133,32 @@ static enum vs_status copy_parts(struct vs_s3_store *store,
                                  struct vs_error *err)
 {
     const struct vs_env *env = store->base.env;
-    struct copy_job job = {.store = store, .source = source, .head = head, .to = to};
     char *upload_id = NULL;
-    job.part_size = store->config.copy_max;
-    while (head->size / job.part_size >= 10000) {
-        job.part_size *= 2;
+    uint64_t part_size = store->config.copy_max;
+    while (head->size / part_size >= 10000) {
+        part_size *= 2;
     }
-    size_t count = (size_t)((head->size + job.part_size - 1) / job.part_size);
-    job.parts.items = (struct vs_s3_part *)vs_alloc_zeroed(env, count, sizeof *job.parts.items);
-    if (job.parts.items == NULL) {
+    size_t count = (size_t)((head->size + part_size - 1) / part_size);
+    struct vs_s3_part_list parts = {.count = count, .size = head->size};
+    parts.items = (struct vs_s3_part *)vs_alloc_zeroed(env, count, sizeof *parts.items);
+    if (parts.items == NULL) {
         return vs_fail(err, VS_NO_MEMORY, "out of memory copying to %s", to);
     }
-    job.parts.count = count;
-    job.parts.size = head->size;
     enum vs_status status = vs_s3_upload_begin(store, to, &upload_id, err);
-    job.upload_id = upload_id;
     for (size_t i = 0; i < count && status == VS_OK; i++) {
-        status = copy_part(&job, i, err);
+        uint64_t first = i * part_size, rest = head->size - first;
+        const struct vs_s3_source range = {source, head->etag, first,
+                                           rest < part_size ? rest : part_size};
+        status = vs_s3_upload_part_copy(store, to, upload_id, i + 1, &range, &parts.items[i], err);
     }
     if (status == VS_OK) {
-        status = vs_s3_upload_complete(store, to, upload_id, &job.parts, VS_PUT_ANY, err);
+        status = vs_s3_upload_complete(store, to, upload_id, &parts, VS_PUT_ANY, err);
     }
     if (status != VS_OK && status != VS_UNKNOWN && upload_id != NULL) {
         vs_s3_upload_abort(store, to, upload_id);
     }
     vs_free(env, upload_id);
-    vs_free(env, job.parts.items);
+    vs_free(env, parts.items);
     return status;
 }
 
@@ -181,7 +176,7 @@ enum vs_status vs_s3_copy(struct vs_store *base,
         return vs_fail(err, VS_NOT_FOUND, "%s/%s does not exist", base->root_uri, from);
     }
     vs_buf_init(&source, base->env, VS_S3_XML_MAX);
-    enum vs_status status = source_header(store, from, &source, &reason);
+    enum vs_status status = vs_s3_source_name(store, from, &source, &reason);
     if (status == VS_OK) {
         status = head.size <= store->config.copy_max
                      ? copy_whole(store, vs_buf_view(&source), &head, to, &reason)

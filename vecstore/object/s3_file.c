@@ -314,6 +314,20 @@ static void s3_close(struct vs_file *base)
 static const struct vs_file_vtable file_vtable = {
     .read = s3_read, .read_many = s3_read_many, .close = s3_close};
 
+bool vs_s3_file_facts(const struct vs_file *base,
+                      const struct vs_s3_store *store,
+                      const char **key_out,
+                      const char **etag_out)
+{
+    const struct s3_file *file = (const struct s3_file *)base;
+    if (base->vtable != &file_vtable || file->store != store) {
+        return false;
+    }
+    *key_out = file->key;
+    *etag_out = file->etag;
+    return true;
+}
+
 static enum vs_status make_file(struct vs_store *store,
                                 const char *key,
                                 struct s3_file **file_out,

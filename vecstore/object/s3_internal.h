@@ -234,6 +234,25 @@ enum vs_status vs_s3_create(struct vs_store *store,
                             struct vs_error *err);
 
 // ---- s3_copy.c ----
+// A range of an object of the same bucket.
+struct vs_s3_source {
+    struct vs_str name; // "/bucket/key", encoded
+    const char *etag;   // the object must still have it; "" unknown
+    uint64_t first, length;
+};
+// "/bucket/key" for vs_s3_source, appended.
+enum vs_status vs_s3_source_name(const struct vs_s3_store *store,
+                                 const char *key,
+                                 struct vs_buf *out,
+                                 struct vs_error *err);
+// Like vs_s3_upload_part, of bytes that the store has already.
+enum vs_status vs_s3_upload_part_copy(struct vs_s3_store *store,
+                                      const char *key,
+                                      const char *upload_id,
+                                      size_t number,
+                                      const struct vs_s3_source *source,
+                                      struct vs_s3_part *part_out,
+                                      struct vs_error *err);
 enum vs_status vs_s3_copy(struct vs_store *base,
                           const char *from,
                           const char *to,
@@ -277,6 +296,12 @@ struct vs_s3_content_range {
     uint64_t first, last, total;
     bool has_range;
 };
+
+// Key and tag of an open file of this store; false: it is another one's.
+bool vs_s3_file_facts(const struct vs_file *file,
+                      const struct vs_s3_store *store,
+                      const char **key_out,
+                      const char **etag_out);
 
 bool vs_s3_parse_content_range(struct vs_str text, struct vs_s3_content_range *out);
 

@@ -2,13 +2,15 @@
 /*
  * Writing an object front to back. Up to the threshold it is kept and goes out as one PUT; beyond,
  * it becomes a multipart upload, whose parts travel in threads of their own while the caller goes
- * on. At most SLOTS parts are in memory beside the one being filled.
+ * on. At most SLOTS parts are in memory beside the one being filled. Ranges of other objects of the
+ * bucket become parts without coming here.
  */
 #include "vecstore/object/s3_internal.h"
 
 #include <string.h>
 
 #define SLOTS 4
+#define PART_MIN ((size_t)5 << 20) // of every part but the last
 #define PARTS_MAX 10000
 #define PARTS_EVEN 2000 // from here on parts double every PARTS_STEP, so that 10,000 are enough
 #define PARTS_STEP 1000
@@ -16,10 +18,11 @@
 struct part_job {
     struct s3_writer *writer;
     pthread_t thread;
-    bool running; // has to be joined
-    uint8_t *bytes;
+    bool used, running; // running: has to be joined
+    uint8_t *bytes;     // NULL: the store has them, see source
     size_t len;
-    size_t number; // from 1
+    struct vs_s3_source source; // borrowed by those who copy, until the job is joined
+    size_t number;              // from 1
     enum vs_status status;
     struct vs_error err;
     struct vs_s3_part part;
@@ -35,6 +38,7 @@ struct s3_writer {
     struct part_job jobs[SLOTS];
     size_t next_job;
     bool finished, failed;
+    bool no_copy; // the store refused to
 };
 
 // ---- parts in flight ----
@@ -43,9 +47,13 @@ static void *run_part(void *arg)
 {
     struct part_job *job = (struct part_job *)arg;
     struct s3_writer *writer = job->writer;
-    job->status = vs_s3_upload_part(writer->store, writer->key, writer->upload_id, job->number,
-                                    (struct vs_str){(const char *)job->bytes, job->len}, &job->part,
-                                    &job->err);
+    job->status =
+        job->bytes != NULL
+            ? vs_s3_upload_part(writer->store, writer->key, writer->upload_id, job->number,
+                                (struct vs_str){(const char *)job->bytes, job->len}, &job->part,
+                                &job->err)
+            : vs_s3_upload_part_copy(writer->store, writer->key, writer->upload_id, job->number,
+                                     &job->source, &job->part, &job->err);
     return NULL;
 }
 
@@ -54,8 +62,8 @@ static enum vs_status join_part(struct s3_writer *writer,
                                 struct part_job *job,
                                 struct vs_error *err)
 {
-    if (job->bytes == NULL) {
-        return VS_OK; // nothing in this slot
+    if (!job->used) {
+        return VS_OK;
     }
     if (job->running) {
         (void)pthread_join(job->thread, NULL);
@@ -63,6 +71,7 @@ static enum vs_status join_part(struct s3_writer *writer,
     }
     vs_free(writer->store->base.env, job->bytes);
     job->bytes = NULL;
+    job->used = false;
     if (job->status != VS_OK) {
         writer->failed = true;
         if (err != NULL) {
@@ -111,6 +120,20 @@ static enum vs_status reserve_part(struct s3_writer *writer, struct vs_error *er
     return VS_OK;
 }
 
+// Gives the part its number and a thread.
+static void start_job(struct s3_writer *writer, struct part_job *job)
+{
+    job->writer = writer;
+    job->used = true;
+    job->number = ++writer->parts.count;
+    writer->next_job = (writer->next_job + 1) % SLOTS;
+    if (pthread_create(&job->thread, NULL, run_part, job) == 0) {
+        job->running = true;
+    } else {
+        (void)run_part(job); // no thread to be had: now, then
+    }
+}
+
 // Copies the bytes and sends them on their way.
 static enum vs_status start_part(struct s3_writer *writer,
                                  const uint8_t *bytes,
@@ -125,14 +148,8 @@ static enum vs_status start_part(struct s3_writer *writer,
         return vs_fail(err, VS_NO_MEMORY, "out of memory writing %s", writer->key);
     }
     memcpy(copy, bytes, n);
-    *job = (struct part_job){
-        .writer = writer, .bytes = copy, .len = n, .number = ++writer->parts.count};
-    writer->next_job = (writer->next_job + 1) % SLOTS;
-    if (pthread_create(&job->thread, NULL, run_part, job) == 0) {
-        job->running = true;
-    } else {
-        (void)run_part(job); // no thread to be had: now, then
-    }
+    *job = (struct part_job){.bytes = copy, .len = n};
+    start_job(writer, job);
     return VS_OK;
 }
 
@@ -202,6 +219,117 @@ static enum vs_status s3_write(struct vs_writer *base,
     return status;
 }
 
+// ---- copies ----
+
+// What stands before the copied parts goes out as one, filled up from the range to the least size.
+static enum vs_status flush_before_copy(struct s3_writer *writer,
+                                        struct vs_file *file,
+                                        uint64_t offset,
+                                        size_t fill,
+                                        struct vs_error *err)
+{
+    struct vs_buf *pending = &writer->pending;
+    if (writer->upload_id == NULL) {
+        VS_TRY(vs_s3_upload_begin(writer->store, writer->key, &writer->upload_id, err));
+    }
+    VS_TRY(vs_buf_reserve(pending, fill, err));
+    VS_TRY(vs_file_read(file, offset, fill, pending->data + pending->len, err));
+    pending->len += fill;
+    if (pending->len > 0) {
+        VS_TRY(start_part(writer, pending->data, pending->len, err));
+    }
+    pending->len = 0;
+    return join_all(writer, err);
+}
+
+// Parts of about the same size, several under way; all are there when this returns.
+static enum vs_status copy_parts(struct s3_writer *writer,
+                                 struct vs_s3_source source,
+                                 struct vs_error *err)
+{
+    enum vs_status status = VS_OK;
+    uint64_t size = source.length / SLOTS, most = writer->store->config.copy_max;
+    size = size < part_size(writer) ? part_size(writer) : size;
+    size = size < most ? size : most;
+    size = size < 2 * PART_MIN ? 2 * PART_MIN : size;
+    for (uint64_t rest = source.length; rest > 0 && status == VS_OK;) {
+        struct part_job *job = &writer->jobs[writer->next_job];
+        uint64_t short_of_last =
+            rest > size ? rest - PART_MIN : rest; // which must not be too small
+        source.length = short_of_last < size ? short_of_last : size;
+        status = join_part(writer, job, err);
+        status = status == VS_OK ? reserve_part(writer, err) : status;
+        if (status == VS_OK) {
+            *job = (struct part_job){.source = source};
+            start_job(writer, job);
+            source.first += source.length;
+            rest -= source.length;
+        }
+    }
+    enum vs_status joined = join_all(writer, status == VS_OK ? err : NULL);
+    return status == VS_OK ? joined : status;
+}
+
+static enum vs_status copy_range(struct s3_writer *writer,
+                                 struct vs_s3_source source,
+                                 const char *key,
+                                 struct vs_error *err)
+{
+    struct vs_buf name;
+    vs_buf_init(&name, writer->store->base.env, VS_S3_XML_MAX);
+    enum vs_status status = vs_s3_source_name(writer->store, key, &name, err);
+    if (status == VS_OK) {
+        source.name = vs_buf_view(&name);
+        status = copy_parts(writer, source, err);
+    }
+    vs_buf_clear(&name);
+    return status;
+}
+
+// A store that refuses gets the bytes in the usual way.
+static enum vs_status s3_writer_copy(struct vs_writer *base,
+                                     struct vs_file *file,
+                                     uint64_t offset,
+                                     uint64_t len,
+                                     uint64_t *copied_out,
+                                     struct vs_error *err)
+{
+    struct s3_writer *writer = (struct s3_writer *)base;
+    const char *key = NULL, *etag = NULL;
+    size_t have = writer->pending.len, fill = have > 0 && have < PART_MIN ? PART_MIN - have : 0;
+    if (writer->finished || writer->failed || writer->no_copy || len < fill + PART_MIN ||
+        !vs_s3_file_facts(file, writer->store, &key, &etag)) {
+        *copied_out = 0;
+        return VS_OK;
+    }
+    enum vs_status status = flush_before_copy(writer, file, offset, fill, err);
+    if (status != VS_OK) {
+        writer->failed = true;
+        return status;
+    }
+    struct vs_error reason = {0};
+    size_t before = writer->parts.count;
+    status = copy_range(
+        writer, (struct vs_s3_source){.etag = etag, .first = offset + fill, .length = len - fill},
+        key, &reason);
+    if (status == VS_NO_MEMORY) {
+        writer->failed = true;
+        return vs_fail(err, status, "%s", reason.message);
+    }
+    if (status != VS_OK) {
+        vs_log(writer->store->base.env, VS_LOG_WARN, "object", "s3_copy_refused",
+               "key=%s reason=\"%s\" effect=\"read and written instead\"", writer->key,
+               reason.message);
+        writer->parts.count = before; // these numbers are used again
+        writer->no_copy = true;
+        writer->failed = false;
+    }
+    *copied_out = status == VS_OK ? len : fill;
+    return VS_OK;
+}
+
+// ---- the end ----
+
 static enum vs_status finish_upload(struct s3_writer *writer,
                                     enum vs_put_mode mode,
                                     struct vs_error *err)
@@ -249,7 +377,7 @@ static void s3_writer_free(struct vs_writer *base)
 }
 
 static const struct vs_writer_vtable writer_vtable = {
-    .write = s3_write, .finish = s3_finish, .free = s3_writer_free};
+    .write = s3_write, .copy = s3_writer_copy, .finish = s3_finish, .free = s3_writer_free};
 
 enum vs_status vs_s3_create(struct vs_store *store,
                             const char *key,

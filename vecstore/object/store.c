@@ -104,6 +104,13 @@ bool vs_store_stamp(struct vs_store *store, const char *key, struct vs_object_st
            store->vtable->stamp(store, key, stamp_out);
 }
 
+bool vs_object_stamp_is(const struct vs_object_stamp *a, const struct vs_object_stamp *b)
+{
+    return a->device == b->device && a->number == b->number && a->size == b->size &&
+           a->changed_s == b->changed_s && a->changed_ns == b->changed_ns &&
+           a->modified_s == b->modified_s && a->modified_ns == b->modified_ns;
+}
+
 enum vs_status vs_store_exists(struct vs_store *store,
                                const char *key,
                                bool *exists_out,

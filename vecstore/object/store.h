@@ -12,9 +12,9 @@
  *  - a put that returns VS_OK is durable (local: fsync of file and directory); a put that returns
  * VS_UNKNOWN may or may not be visible later;
  *  - open/read sees all that was put before; list sees all finished objects in ascending byte order
- * of keys. Implementations: store_dir.c (file system), store_s3.c (S3), store_mem.c (tests),
- * store_hook.c (faults). Ownership: a store outlives its files and writers. Threads:
- * stores and files may be shared; a writer has one owner.
+ * of keys. Implementations: store_dir.c, store_dir_write.c (file system), store_s3.c (S3),
+ * store_mem.c (tests), store_hook.c (faults). Ownership: a store outlives its files and writers.
+ * Threads: stores and files may be shared; a writer has one owner.
  */
 #ifndef VS_OBJECT_STORE_H
 #define VS_OBJECT_STORE_H
@@ -205,8 +205,12 @@ enum vs_status vs_store_exists(struct vs_store *store,
                                struct vs_error *err);
 
 // One cheap look at which object a key names; false: the store has no such thing, or the object is
-// not there. Equal stamps: still the same object with the same bytes.
+// not there. Equal stamps: still the same object with the same bytes. Of a folder, where the store
+// can tell: no name in it came, went or was replaced after the first of two equal stamps was older
+// than VS_STAMP_SETTLE_NS (clocks of file systems are coarse: two changes may have one time).
+#define VS_STAMP_SETTLE_NS INT64_C(3000000000)
 bool vs_store_stamp(struct vs_store *store, const char *key, struct vs_object_stamp *stamp_out);
+bool vs_object_stamp_is(const struct vs_object_stamp *a, const struct vs_object_stamp *b);
 
 // The first of at most VS_FIND_KEYS_MAX keys that is there, `count` when none is. A store that is
 // far away is asked for all of them at once.
@@ -236,7 +240,7 @@ enum vs_status vs_writer_open(struct vs_store *store,
                               const char *key,
                               struct vs_writer **writer_out,
                               struct vs_error *err);
-// (vs_file_read, vs_file_close, vs_writer_write, vs_writer_finish, vs_writer_free:
+// (vs_file_read, vs_file_close, vs_writer_write, vs_writer_copy, vs_writer_finish, vs_writer_free:
 // vecstore/base/io.h)
 
 enum vs_status vs_store_list(

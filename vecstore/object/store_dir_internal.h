@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the files of the file-system store share (store_dir.c, store_dir_path.c, store_dir_list.c).
+ * What the files of the file-system store share (store_dir.c, store_dir_write.c,
+ * store_dir_path.c, store_dir_list.c).
  */
 #ifndef VS_OBJECT_STORE_DIR_INTERNAL_H
 #define VS_OBJECT_STORE_DIR_INTERNAL_H
@@ -21,6 +22,7 @@ struct vs_durable_dir {
 struct vs_store_dir {
     struct vs_store base;
     int root_fd;
+    dev_t stamped_device; // where folders have stamps; 0: nowhere
     pthread_mutex_t lock;
     struct vs_durable_dir durable[VS_DURABLE_SLOTS]; // guarded by lock; a slot by hash, newest wins
 };
@@ -46,6 +48,20 @@ int vs_dir_sync(int dir_fd);
 
 // Makes the directories of an absolute path, durably; 0 or an errno.
 int vs_dir_make_path(const char *path);
+
+// The descriptor of an open file of a file-system store; -1 for any other file.
+int vs_dir_file_fd(const struct vs_file *file);
+
+// store_dir_write.c: the put and create operations of the store.
+enum vs_status vs_dir_put(struct vs_store *store,
+                          const char *key,
+                          struct vs_str bytes,
+                          enum vs_put_mode mode,
+                          struct vs_error *err);
+enum vs_status vs_dir_create(struct vs_store *store,
+                             const char *key,
+                             struct vs_writer **writer_out,
+                             struct vs_error *err);
 
 // The list operation of the store.
 enum vs_status vs_dir_list(
