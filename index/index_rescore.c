@@ -44,18 +44,15 @@ static size_t contenders(const struct rescorer *x)
     const struct vs_rescore_rows *rows = x->rows;
     size_t k = x->query->k, dim = x->column->dim, count = k;
     bool distance = x->column->metric == VS_METRIC_L2;
-    float longest = 0.0F, norm = 0.0F, cut = 0.0F;
+    float norm = 0.0F, cut = 0.0F;
     for (size_t i = 0; i < dim; i++) {
-        float value = fabsf(x->query->vector[i]);
-        longest = value > longest ? value : longest;
-        norm += value * value;
+        norm += x->query->vector[i] * x->query->vector[i];
     }
-    float q_step = longest / 127.0F;
     for (size_t i = k - 1; i < rows->count; i++) {
-        // Rounding errors are uniform in a step and independent: variance step^2 / 12 a dimension.
-        // Three standard deviations on either side.
-        float variance =
-            (rows->scales[i] * rows->scales[i] * norm + q_step * q_step * rows->norms[i]) / 12.0F;
+        // Rounding errors of a row are uniform in a step and independent: variance step^2 / 12 a
+        // dimension; those of the query, which has sixteen bits, are nothing beside them. Three
+        // standard deviations on either side.
+        float variance = rows->scales[i] * rows->scales[i] * norm / 12.0F;
         float margin = (distance ? 6.0F : 3.0F) * sqrtf(variance);
         if (i == k - 1) {
             cut = rows->scores[i] - margin;

@@ -23,9 +23,9 @@ struct vs_rescore_query {
 struct vs_rescore_rows {
     size_t count;
     const uint32_t *rows, *segments;
-    const float *scales, *norms; // of the int8 rows; norm: squared length
-    const float *scores;         // from int8 rows
-    uint32_t *keys;              // out: vs_topk_key of the new scores
+    const float *scales; // of the int8 rows
+    const float *scores; // from int8 rows
+    uint32_t *keys;      // out: vs_topk_key of the new scores
 };
 
 // Of a block for up to so many candidates.

@@ -11,7 +11,7 @@
 // The candidates of a search through lists.
 struct final_stage {
     uint32_t *rows, *keys, *segments, *order;
-    float *scales, *norms; // of the int8 row; norm: squared length
+    float *scales; // of the int8 row
     size_t candidates;
 };
 
@@ -229,7 +229,6 @@ static void candidate_rows(const struct list_search *search,
         stage->rows[i] = fact->row;
         stage->segments[i] = (uint32_t)query_segment(search->query, t);
         stage->scales[i] = fact->scale;
-        stage->norms[i] = fact->norm;
     }
 }
 
@@ -247,7 +246,6 @@ static enum vs_status rescore(const struct list_search *search,
                                          .rows = stage->rows,
                                          .segments = stage->segments,
                                          .scales = stage->scales,
-                                         .norms = stage->norms,
                                          .scores = scratch->scores,
                                          .keys = stage->keys};
     size_t count = 0;
@@ -286,7 +284,7 @@ static enum vs_status make_stage(const struct list_search *search,
 {
     size_t room = scratch->count > 0 ? scratch->count : 1;
     struct vs_scratch_block *block = &scratch->final;
-    size_t bytes = 6 * VS_SCRATCH_ROUND(room, 4) +
+    size_t bytes = 5 * VS_SCRATCH_ROUND(room, 4) +
                    (search->rescore ? vs_rescore_bytes(room, search->column->dim) : 0);
     VS_TRY(vs_scratch_reset(search->index->env, block, bytes, err));
     stage->keys = vs_scratch_take(block, room, 4);
@@ -294,7 +292,6 @@ static enum vs_status make_stage(const struct list_search *search,
     stage->segments = vs_scratch_take(block, room, 4);
     stage->order = vs_scratch_take(block, room, 4);
     stage->scales = vs_scratch_take(block, room, 4);
-    stage->norms = vs_scratch_take(block, room, 4);
     stage->candidates = scratch->count;
     for (size_t i = 0; i < scratch->count; i++) {
         stage->keys[i] = vs_topk_key(scratch->scores[i]);

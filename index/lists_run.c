@@ -68,9 +68,10 @@ static size_t room_bytes(const struct vs_lists_run *run, const struct rooms *roo
     const struct vs_codebook *codebook = run->codebook;
     size_t proj = codebook->proj_dim;
     return vs_coarse_bytes(codebook) + 2 * VS_SCRATCH_ROUND(proj, 4) +
-           VS_SCRATCH_ROUND(codebook->dim, 1) + VS_SCRATCH_ROUND(16 * (size_t)codebook->m, 1) +
-           2 * VS_SCRATCH_ROUND(rooms->scan, 4) + 5 * VS_SCRATCH_ROUND(rooms->best, 4) +
-           VS_SCRATCH_ROUND(VS_RERANK_CHUNK, 4) + VS_SCRATCH_ROUND(rooms->seen, 4) +
+           2 * VS_SCRATCH_ROUND(codebook->dim, 1) + VS_SCRATCH_ROUND(codebook->dim, 4) +
+           VS_SCRATCH_ROUND(16 * (size_t)codebook->m, 1) + 2 * VS_SCRATCH_ROUND(rooms->scan, 4) +
+           5 * VS_SCRATCH_ROUND(rooms->best, 4) + VS_SCRATCH_ROUND(VS_RERANK_CHUNK, 4) +
+           VS_SCRATCH_ROUND(rooms->seen, 4) +
            VS_SCRATCH_ROUND((codebook->list_count + 63) / 64, 8) +
            VS_SCRATCH_ROUND(rooms->rows, 1) +
            VS_SCRATCH_ROUND(VS_RERANK_CHUNK, sizeof(struct vs_row_fact));
@@ -84,6 +85,8 @@ static void take_rooms(struct vs_lists_run *run,
     size_t best = run->query->keep > 0 ? run->query->keep : 1;
     vs_coarse_init(&run->coarse, codebook, block);
     run->q8 = vs_scratch_take(block, codebook->dim, 1);
+    run->rest8 = vs_scratch_take(block, codebook->dim, 1);
+    run->rest = vs_scratch_take(block, codebook->dim, 4);
     run->table = vs_scratch_take(block, 16 * (size_t)codebook->m, 1);
     run->y = vs_scratch_take(block, codebook->proj_dim, 4);
     run->y_lists = vs_scratch_take(block, codebook->proj_dim, 4);
@@ -232,9 +235,58 @@ static void drop_repeats(struct vs_lists_run *run)
     }
 }
 
+// Where the int8 rows of some slots and their facts lie: row i at rows[index[i]], or, without
+// index, at rows[i].
+struct row_view {
+    const int8_t *rows;
+    const struct vs_row_fact *facts;
+    const uint32_t *index;
+};
+
+// Finds rows of one target (at most VS_RERANK_CHUNK slots of its own) in memory, or has the loader
+// bring them.
+static enum vs_status view_rows(struct vs_lists_run *run,
+                                const struct vs_lists *lists,
+                                const uint32_t *slots,
+                                size_t count,
+                                struct row_view *view_out,
+                                struct vs_error *err)
+{
+    if (lists->loader == NULL || vs_list_loader_has_rows(lists->loader)) {
+        for (size_t i = 0; i < count; i++) {
+            __builtin_prefetch(&lists->facts[slots[i]], 0, 2);
+        }
+        *view_out = (struct row_view){lists->rows, lists->facts, slots};
+        return VS_OK;
+    }
+    VS_TRY(vs_list_loader_rows(lists->loader, slots, count, run->query->op, run->rows, run->facts,
+                               err));
+    *view_out = (struct row_view){run->rows, run->facts, NULL};
+    return VS_OK;
+}
+
+// run->dots[i] = query * row i
+static void multiply(struct vs_lists_run *run,
+                     const struct row_view *view,
+                     size_t stride,
+                     const int8_t *query,
+                     size_t count)
+{
+    size_t dim = run->codebook->dim;
+    if (view->index != NULL) {
+        run->kernels->dot_i8_rows(query, view->rows, dim, stride, view->index, count, run->dots);
+    } else {
+        run->kernels->dot_i8(query, view->rows, dim, stride, count, run->dots);
+    }
+}
+
+static const struct vs_row_fact *fact_of(const struct row_view *view, size_t i)
+{
+    return &view->facts[view->index != NULL ? view->index[i] : i];
+}
+
 static void offer_scores(struct vs_lists_run *run,
-                         const struct vs_row_fact *facts,
-                         const uint32_t *fact_of,
+                         const struct row_view *view,
                          const uint32_t *slots,
                          size_t count)
 {
@@ -245,7 +297,7 @@ static void offer_scores(struct vs_lists_run *run,
     }
     size_t at = best->count;
     for (size_t i = 0; i < count; i++) {
-        const struct vs_row_fact *fact = &facts[fact_of != NULL ? fact_of[i] : i];
+        const struct vs_row_fact *fact = fact_of(view, i);
         float dot = (float)run->dots[i] * (run->q_scale * fact->scale);
         uint32_t key = vs_topk_key(distance ? 2.0F * dot - fact->norm - run->q_norm : dot);
         best->keys[at] = key;
@@ -263,20 +315,10 @@ static enum vs_status score_chunk(struct vs_lists_run *run,
                                   size_t count,
                                   struct vs_error *err)
 {
-    size_t dim = run->codebook->dim;
-    if (lists->loader == NULL || vs_list_loader_has_rows(lists->loader)) {
-        for (size_t i = 0; i < count; i++) {
-            __builtin_prefetch(&lists->facts[slots[i]], 0, 2);
-        }
-        run->kernels->dot_i8_rows(run->q8, lists->rows, dim, lists->stride, slots, count,
-                                  run->dots);
-        offer_scores(run, lists->facts, slots, numbered, count);
-        return VS_OK;
-    }
-    VS_TRY(vs_list_loader_rows(lists->loader, slots, count, run->query->op, run->rows, run->facts,
-                               err));
-    run->kernels->dot_i8(run->q8, run->rows, dim, lists->stride, count, run->dots);
-    offer_scores(run, run->facts, NULL, numbered, count);
+    struct row_view view;
+    VS_TRY(view_rows(run, lists, slots, count, &view, err));
+    multiply(run, &view, lists->stride, run->q8, count);
+    offer_scores(run, &view, numbered, count);
     return VS_OK;
 }
 
@@ -320,6 +362,62 @@ static enum vs_status score_named(struct vs_lists_run *run,
     return VS_OK;
 }
 
+// ---- the query's rest ----
+
+// What rounding the query to int8 left over, as int8 once more: together sixteen bits.
+static float round_rest(struct vs_lists_run *run)
+{
+    for (size_t i = 0; i < run->codebook->dim; i++) {
+        run->rest[i] = run->query->vector[i] - run->q_scale * (float)run->q8[i];
+    }
+    return vs_quantize_i8(run->rest, run->codebook->dim, run->rest8);
+}
+
+// Adds the rest's products to the scores of best[at[0..count)], slots of one target.
+static enum vs_status add_rest(struct vs_lists_run *run,
+                               const struct vs_lists *lists,
+                               const uint32_t *slots,
+                               const uint32_t *at,
+                               size_t count,
+                               float rest_scale,
+                               struct vs_error *err)
+{
+    struct row_view view;
+    float scale = run->codebook->metric == VS_METRIC_L2 ? 2.0F * rest_scale : rest_scale;
+    VS_TRY(view_rows(run, lists, slots, count, &view, err));
+    multiply(run, &view, lists->stride, run->rest8, count);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *key = &run->best.keys[at[i]];
+        *key = vs_topk_key(vs_topk_score(*key) +
+                           (float)run->dots[i] * (scale * fact_of(&view, i)->scale));
+    }
+    return VS_OK;
+}
+
+// The best candidates once more, with sixteen bits of the query: rounding rows is then all that is
+// lost. Their rows were read a moment ago.
+static enum vs_status refine_best(struct vs_lists_run *run, struct vs_error *err)
+{
+    struct vs_reservoir *best = &run->best;
+    float rest_scale = round_rest(run);
+    vs_reservoir_shrink(best);
+    for (size_t t = 0; t < run->query->target_count && rest_scale > 0.0F; t++) {
+        const struct vs_lists_target *target = &run->query->targets[t];
+        uint32_t slots[VS_RERANK_CHUNK], at[VS_RERANK_CHUNK], own = target->lists->slot_count;
+        size_t n = 0;
+        for (size_t i = 0; i < best->count; i++) {
+            slots[n] = best->ids[i] - target->first_slot;
+            at[n] = (uint32_t)i;
+            n += slots[n] < own;
+            if (n == VS_RERANK_CHUNK || (i + 1 == best->count && n > 0)) {
+                VS_TRY(add_rest(run, target->lists, slots, at, n, rest_scale, err));
+                n = 0;
+            }
+        }
+    }
+    return VS_OK;
+}
+
 enum vs_status vs_lists_run_rerank(struct vs_lists_run *run, struct vs_error *err)
 {
     const struct vs_lists_query *query = run->query;
@@ -337,7 +435,7 @@ enum vs_status vs_lists_run_rerank(struct vs_lists_run *run, struct vs_error *er
             VS_TRY(score_target(run, target, run->scan.ids, run->scan.count, err));
         }
     }
-    return VS_OK;
+    return refine_best(run, err);
 }
 
 void vs_lists_run_publish(struct vs_lists_run *run, struct vs_index_scratch *scratch)

@@ -23,6 +23,8 @@ struct vs_lists_run {
     int8_t *q8;
     float q_scale;
     uint8_t *table;
+    float *rest; // [dim], what rounding the query left over, and the same as int8
+    int8_t *rest8;
     int32_t *dots; // [VS_RERANK_CHUNK]
     uint32_t *spare_keys, *spare_ids;
     uint32_t *seen_slots; // hash of slots, seen_mask + 1 places
@@ -58,7 +60,8 @@ uint64_t vs_lists_run_scan(struct vs_lists_run *run,
                            uint32_t ahead);
 // Lets the codes of the first lists to scan come in.
 void vs_lists_run_prime(const struct vs_lists_run *run, const uint32_t *ids, size_t count);
-// Scores the candidates from their int8 rows.
+// Scores the candidates from their int8 rows: all with eight bits of the query, the best with
+// sixteen.
 enum vs_status vs_lists_run_rerank(struct vs_lists_run *run, struct vs_error *err);
 // lists_fetch.c: brings lists of all targets that are not in memory, with the rows of the nearest,
 // and the rows of the candidates.

@@ -12,9 +12,9 @@
 #define TASK_TILES 2
 #define TASK_QUERIES ((size_t)TASK_TILES * VS_TILE_ROWS)
 #define BLOCK_ROWS 64
-// Rounding errors are taken for uniform in a step: a product of two int8 forms is wrong by about
-// (length * scale of the other) / sqrt(12) for either side. The noise made here is a sum of four
-// uniform numbers, at most 3.4642 of its standard deviations.
+// Rounding errors are taken for uniform in a step: a product is wrong by about length of the query
+// * scale of the row / sqrt(12). The noise made here is a sum of four uniform numbers, at
+// most 3.4642 of its standard deviations.
 #define NOISE_STEPS 37837.2F // its standard deviation before scaling
 #define NOISE_MOST 1.0002F   // 3.4642 / sqrt(12), and what float arithmetic may add
 
@@ -170,10 +170,9 @@ static float rounding(const struct vs_truth *truth, size_t q, const struct vs_ro
     uint64_t state = (uint64_t)q << 32 | fact->row, bits = vs_build_random(&state);
     int32_t sum = (int32_t)(bits & 0xffff) + (int32_t)(bits >> 16 & 0xffff) +
                   (int32_t)(bits >> 32 & 0xffff) + (int32_t)(bits >> 48);
-    float variance =
-        (query->norm * fact->scale * fact->scale + fact->norm * query->scale * query->scale) /
-        12.0F;
-    return sqrtf(variance) * ((float)(sum - 131070) / NOISE_STEPS);
+    // The query has sixteen bits in the end (lists_run.c): only the row's rounding counts.
+    float deviation = query->length * fact->scale / sqrtf(12.0F);
+    return deviation * ((float)(sum - 131070) / NOISE_STEPS);
 }
 
 // One row that may be among the best.
@@ -227,13 +226,12 @@ static bool score_row(const struct vs_row_fact *fact,
                       const int32_t *dots,
                       struct lanes *lanes)
 {
-    float row_scale = fact->scale, most = NOISE_MOST * row_scale,
-          row_most = NOISE_MOST * sqrtf(fact->norm), weight = distance ? 2.0F : 1.0F;
+    float row_scale = fact->scale, most = NOISE_MOST * row_scale, weight = distance ? 2.0F : 1.0F;
     float row_norm = distance ? fact->norm : 0.0F, query_weight = distance ? 1.0F : 0.0F;
     unsigned wanted = 0;
     for (size_t q = 0; q < TASK_QUERIES; q++) { // the same operations as in the search
         float dot = (float)dots[q] * (lanes->scale[q] * row_scale);
-        float error = lanes->length[q] * most + lanes->scale[q] * row_most;
+        float error = lanes->length[q] * most;
         lanes->estimate[q] = weight * dot - row_norm - query_weight * lanes->norm[q];
         lanes->highest[q] = lanes->estimate[q] + weight * error;
         wanted |= (unsigned)(lanes->highest[q] >= lanes->least[q]);
