@@ -11,6 +11,7 @@ bin=${VECSTORE_BENCH_BIN:-$here/../build/release/bin}
 work=$here/../build/bench
 folder=${1:-$work/data/text-like-1000000x768}
 metric=${2:-cosine}
+[ $# -eq 0 ] || [ -f "$folder/base.npy" ] || { echo "error: no $folder/base.npy" >&2; exit 1; }
 shift $(($# < 2 ? $# : 2))
 for program in bench_predicate bench_filter bench_search; do
     [ -x "$bin/$program" ] || { echo "error: no program $bin/$program: run './dev build release', or set VECSTORE_BENCH_BIN" >&2; exit 1; }

@@ -71,6 +71,7 @@ static enum vs_status choose_and_train(struct vs_build *build, size_t c, struct 
                                         .list_count = params->list_count,
                                         .m = params->m,
                                         .second = params->second_assignment,
+                                        .stored = column->store_vectors,
                                         .seed = build->seed,
                                         .thread_count = build->thread_count,
                                         .op = params->op};
@@ -259,15 +260,16 @@ static enum vs_status put_codebooks(struct vs_build *build, struct vs_error *err
     return status;
 }
 
-// Some of the queries, evenly chosen, to measure recall with again later.
+// Some of the queries, evenly chosen, to measure recall with again later. Of made-up ones the
+// noisy: the curve promises what the harder kind gets.
 static enum vs_status put_canary(struct vs_build *build,
                                  const struct vs_build_column *column,
                                  struct vs_error *err)
 {
     const struct vs_measure *measure = &column->measure;
-    size_t dim = column->spec->dim, count = measure->query_count < VS_CANARY_QUERIES
-                                                ? measure->query_count
-                                                : VS_CANARY_QUERIES;
+    size_t dim = column->spec->dim, groups = measure->given ? 1 : VS_TRUTH_GROUPS,
+           own = measure->query_count / groups,
+           count = own < VS_CANARY_QUERIES ? own : VS_CANARY_QUERIES;
     const struct vs_index_column curve = {.dim = column->spec->dim,
                                           .list_count = column->codebook->list_count,
                                           .m = column->codebook->m,
@@ -284,7 +286,7 @@ static enum vs_status put_canary(struct vs_build *build,
         return vs_fail(err, VS_NO_MEMORY, "out of memory for an index");
     }
     for (size_t i = 0; i < count; i++) {
-        size_t at = i * measure->query_count / count;
+        size_t at = i * own / count * groups + (groups - 1);
         memcpy(queries + i * dim, measure->truth.vectors + at * dim, dim * sizeof *queries);
     }
     const struct vs_canary canary = {

@@ -76,12 +76,7 @@ static uint32_t put_list(const struct vs_lists *lists,
 {
     const struct vs_list_record *record = &lists->records[list];
     const uint32_t *slots = vs_lists_slots(lists, list);
-    uint32_t entries = record->entry_count, own = record->slot_count, strange = 0;
-    own = own < entries ? own : entries;
-    for (uint32_t i = 0; i < own; i++) {
-        strange |= slots[i] ^ (record->first_slot + i);
-    }
-    own = strange == 0 ? own : 0;
+    uint32_t entries = record->entry_count, own = record->slot_count; // these come first
     uint32_t allowed = put_own(slot_bits, record->first_slot, own, words);
     for (uint32_t i = own; i < entries;) {
         uint32_t stop = (i / VS_BLOCK_LANES + 1) * VS_BLOCK_LANES, word = 0,

@@ -472,6 +472,9 @@ static enum vs_status open_once(const struct vs_env *env,
     return VS_OK;
 }
 
+// What is read without a checksum of its own, the footer and the descriptor, lies at the end.
+#define OPEN_TAIL ((uint64_t)8 << 20)
+
 // Damage may be that of a local copy: then once more without it.
 enum vs_status vs_index_open(const struct vs_env *env,
                              struct vs_file *file,
@@ -480,9 +483,10 @@ enum vs_status vs_index_open(const struct vs_env *env,
                              struct vs_error *err)
 {
     enum vs_status status = open_once(env, file, options, index_out, err);
-    return status == VS_CORRUPT && vs_file_forget(file, 0, file->size)
-               ? open_once(env, file, options, index_out, err)
-               : status;
+    uint64_t tail = file->size < OPEN_TAIL ? file->size : OPEN_TAIL;
+    bool forgot = status == VS_CORRUPT && vs_file_forget(file, file->size - tail, tail);
+    forgot = (status == VS_CORRUPT && vs_file_forget(file, 0, 1)) || forgot; // the magic
+    return forgot ? open_once(env, file, options, index_out, err) : status;
 }
 
 static void close_segment(struct vs_index *index, struct vs_index_open_segment *segment)

@@ -560,6 +560,10 @@ enum vs_status vs_index_part_tables(const struct vs_index *index,
     enum vs_status status = atomic_load_explicit(&part->tables_there, memory_order_relaxed)
                                 ? VS_OK
                                 : load_vector_tables(&o, err);
+    if (status == VS_CORRUPT &&
+        vs_file_forget(index->file, o.vectors->offset, VS_SECTION_HEADER_SIZE)) {
+        status = load_vector_tables(&o, err); // the copy of its header was wrong
+    }
     (void)pthread_mutex_unlock(&own.out->lock);
     return status;
 }

@@ -98,6 +98,8 @@ static enum vs_status prepare_vector(const struct vs_index_column *column,
 #define MAX_TARGETS 1024 // as many as a file has segments
 
 // What a search through lists works on.
+#define FAR_RERANK_MOST 8 // under masks, times the rows of a query without, where rows are read
+
 struct list_search {
     const struct vs_index *index;
     const struct vs_index_query *query;
@@ -174,6 +176,17 @@ static struct vs_recall_point choose_settings(const struct list_search *search,
     return memo->settings;
 }
 
+static bool has_rows(const struct list_search *search)
+{
+    for (size_t t = 0; t < search->inner.target_count; t++) {
+        const struct vs_list_loader *loader = search->targets[t].lists->loader;
+        if (loader != NULL && !vs_list_loader_has_rows(loader)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void set_settings(struct list_search *search, struct vs_index_scratch *scratch)
 {
     const struct vs_index_query *query = search->query;
@@ -208,7 +221,9 @@ static void set_settings(struct list_search *search, struct vs_index_scratch *sc
                                               .list_count = codebook->list_count,
                                               .m = codebook->m,
                                               .dim = codebook->dim};
-        inner->rerank_most = vs_mask_rerank_most(&shape, inner->rerank);
+        // Rows that have to be read first are too dear for that.
+        inner->rerank_most = has_rows(search) ? vs_mask_rerank_most(&shape, inner->rerank)
+                                              : FAR_RERANK_MOST * inner->rerank;
     }
     inner->op = query->op;
     search->stats->rerank = inner->rerank;

@@ -9,8 +9,10 @@
 #include "index/lists_run.h"
 #include "index/recall_curve.h"
 
-#define BATCH_QUERIES 256           // their tables stay in the second-level cache
-#define MOST_SUMS ((size_t)8 << 20) // entries whose sums are kept at a time
+#define BATCH_QUERIES 256                   // their tables stay in the second-level cache
+#ifndef VS_BATCH_SUMS                       // a test builds with few
+#    define VS_BATCH_SUMS ((size_t)8 << 20) // entries whose sums are kept at a time
+#endif
 #define PIECE_ENTRIES ((size_t)256) // of a list, between two looks at the threshold
 #define AHEAD_LISTS 2               // codes are fetched for the list after next
 
@@ -20,7 +22,7 @@ struct state {
     float q_scale, q_norm, y_scale, gap;
     uint8_t *table;
     uint32_t *lists; // in the order in which a single query scans them
-    size_t list_count;
+    size_t list_count, planned;
     uint64_t seen;  // entries in them
     size_t entries; // with the padding of lists
     uint16_t *sums; // [entries], list after list, in each list target after target
@@ -81,7 +83,7 @@ static enum vs_status take_states(struct batch *b,
     const struct vs_codebook *codebook = b->run.codebook;
     size_t reach = vs_lists_run_reach(&b->run), entries = all_entries(b);
     b->pair_room = b->count * reach;
-    b->sum_room = entries < MOST_SUMS / b->count ? entries * b->count : MOST_SUMS;
+    b->sum_room = entries < VS_BATCH_SUMS / b->count ? entries * b->count : VS_BATCH_SUMS;
     VS_TRY(vs_scratch_reset(env, block, batch_bytes(b), err));
     b->states = vs_scratch_take(block, b->count, sizeof *b->states);
     b->lists = vs_scratch_take(block, b->pair_room, 4);
@@ -131,7 +133,7 @@ static void take_lists(struct batch *b, struct state *state, size_t count)
     }
     vs_topk_order(coarse->keys, coarse->ids, coarse->spare_keys, coarse->spare_ids, planned);
     memcpy(state->lists, coarse->ids, planned * sizeof *state->lists);
-    state->list_count = planned;
+    state->list_count = state->planned = planned;
     for (size_t t = 0; t < b->query.target_count; t++) {
         const struct vs_list_layout *layout = b->query.targets[t].lists->layout;
         for (size_t i = 0; i < planned; i++) {
@@ -303,13 +305,17 @@ static enum vs_status scan_lists(struct batch *b, const struct vs_env *env, stru
 
 // ---- the best of each ----
 
-// The best sums of a query go to the reservoir, with their places in state->sums for ids.
-static void keep_best(struct batch *b, const struct state *state)
+// The best sums of a query go to the reservoir, with their places in state->sums for ids. False
+// where nothing tells them from the padding of lists, which has the sum 0.
+static bool keep_best(struct batch *b, const struct state *state)
 {
     struct vs_reservoir *r = &b->run.scan;
     const struct vs_kernels *kernels = b->run.kernels;
     r->count = 0;
     r->threshold = kernels->sums_bound(state->sums, state->entries, r->keep, b->spare);
+    if (r->threshold == 0 && state->entries > 2 * r->keep) {
+        return false;
+    }
     for (size_t at = 0; at < state->entries && r->threshold <= UINT16_MAX; at += PIECE_ENTRIES) {
         size_t left = state->entries - at;
         if (r->count > 2 * r->keep) { // many sums are equal
@@ -319,6 +325,7 @@ static void keep_best(struct batch *b, const struct state *state)
             state->sums + at, left < PIECE_ENTRIES ? left : PIECE_ENTRIES, (uint16_t)r->threshold,
             (uint32_t)at, r->keys + r->count, r->ids + r->count);
     }
+    return true;
 }
 
 // From places, which ascend, to slots; the padding of lists is dropped. Entries of lists without
@@ -362,7 +369,6 @@ static enum vs_status rerank(struct batch *b,
     run->q8 = state->q8;
     run->q_scale = state->q_scale;
     run->q_norm = state->q_norm;
-    keep_best(b, state);
     find_slots(b, state);
     run->best.count = 0;
     run->best.threshold = 0;
@@ -395,10 +401,11 @@ static enum vs_status answer(struct batch *b,
                              struct vs_error *err)
 {
     size_t need = b->run.repeated ? 2 * b->query.k : b->query.k;
-    if (state->seen < need) { // too few entries in these lists: go on alone
-        return vs_lists_search(env, &b->query, scratch, b->run.stats, err);
+    if (state->seen >= need && keep_best(b, state)) {
+        return rerank(b, scratch, state, err);
     }
-    return rerank(b, scratch, state, err);
+    b->run.stats->nprobe -= (uint32_t)state->planned; // too few entries in these lists: alone
+    return vs_lists_search(env, &b->query, scratch, b->run.stats, err);
 }
 
 static enum vs_status run_batch(struct batch *b,

@@ -211,12 +211,12 @@ static enum vs_status is_current(struct vs_engine *engine,
                                  bool *current_out,
                                  struct vs_error *err)
 {
-    struct currency currency = {.engine = engine, .known = known};
     struct vs_folder_look look;
     if (vs_table_folder_is_quiet(engine->env, known, &look)) {
         *current_out = true;
         return VS_OK;
     }
+    struct currency currency = {.engine = engine, .known = known};
     size_t threads = vs_store_is_remote(known->table->store) ? 2 : 1;
     enum vs_status status = vs_pool_run(engine->env, threads, 2, ask_currency, &currency, err);
     if (status == VS_OK && currency.newest && currency.head_status != VS_OK) {
@@ -226,7 +226,9 @@ static enum vs_status is_current(struct vs_engine *engine,
         return currency.head_status;
     }
     *current_out = status == VS_OK && currency.newest && currency.same;
-    if (*current_out && (currency.has_stamp || look.has_stamp)) {
+    bool is_new = currency.has_stamp &&
+                  !(known->has_stamp && vs_object_stamp_is(&currency.stamp, &known->stamp));
+    if (*current_out && (is_new || look.has_stamp)) {
         remember_looks(engine, &currency, &look);
     }
     return status == VS_NOT_FOUND ? VS_OK : status;

@@ -23,6 +23,14 @@ if(VECSTORE_FAISS)
             LINKS vs_index vs_format vs_base)
     endforeach()
 endif()
+# Batches in many small waves: the same test, with room for the sums of a few queries.
+if(VECSTORE_FAISS)
+    vecstore_test(batch_waves_test
+        SOURCES ${CMAKE_SOURCE_DIR}/tests/unit/index_search_test.c ${CMAKE_SOURCE_DIR}/tests/support/index_fixture.c
+            ${CMAKE_SOURCE_DIR}/index/lists_batch.c
+        LINKS vs_index vs_format vs_simd vs_base)
+    target_compile_definitions(batch_waves_test PRIVATE VS_BATCH_SUMS=1500)
+endif()
 # Indexes opened lazily, over a store that is simulated.
 if(VECSTORE_FAISS)
     vecstore_test(index_cold_test
