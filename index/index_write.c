@@ -86,11 +86,18 @@ enum vs_status vs_index_blob_copy(struct vs_index_writer *writer,
                                   const struct vs_op *op,
                                   struct vs_error *err)
 {
+    struct vs_copied copied = {.all_read = true};
     for (uint64_t at = 0; at < blob->length; at += COPY_BYTES) {
         uint64_t left = blob->length - at;
         VS_TRY(vs_op_check(writer->env, op, err));
         VS_TRY(vs_puffin_writer_copy(writer->puffin, file, blob->offset + at,
-                                     left < COPY_BYTES ? left : COPY_BYTES, err));
+                                     left < COPY_BYTES ? left : COPY_BYTES, &copied, err));
+    }
+    if (copied.all_read && copied.crc != blob->crc) {
+        return vs_fail(err, VS_CORRUPT,
+                       "%s: checksum of blob %.*s at offset %" PRIu64
+                       " is wrong; rebuild the index",
+                       file->name, VS_STR_ARG(blob->type), blob->offset);
     }
     writer->crc = blob->crc;
     return VS_OK;

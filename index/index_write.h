@@ -42,7 +42,8 @@ enum vs_status vs_index_blob_write(struct vs_index_writer *writer,
                                    size_t n,
                                    struct vs_error *err);
 // All bytes of a blob that was begun from that of another index file, unread where the storage can
-// copy it. Its checksum goes along, so that damage shows in the copy as it does in the original.
+// copy it. Its checksum goes along, so that damage shows in the copy as it does in the original;
+// where the bytes came through here after all, damage is VS_CORRUPT.
 enum vs_status vs_index_blob_copy(struct vs_index_writer *writer,
                                   struct vs_file *file,
                                   const struct vs_blob_entry *blob,

@@ -6,10 +6,11 @@
 
 #include <string.h>
 
-enum vs_status vs_gather_fields(const struct vs_schema *schema,
-                                struct vs_arena *arena,
-                                struct vs_index_build_params *params,
-                                struct vs_error *err)
+// Readable fields of the schema and the identifier among them.
+static enum vs_status gather_fields(const struct vs_schema *schema,
+                                    struct vs_arena *arena,
+                                    struct vs_index_build_params *params,
+                                    struct vs_error *err)
 {
     struct vs_field *fields = vs_arena_alloc_array(arena, schema->field_count + 1, sizeof *fields);
     if (fields == NULL) {
@@ -172,7 +173,7 @@ enum vs_status vs_gather_open(struct vs_catalog *catalog,
     g->params.table_uuid = metadata->uuid;
     g->params.snapshot_id = snapshot->snapshot_id;
     g->params.sequence_number = snapshot->sequence_number;
-    VS_TRY(vs_gather_fields(schema, &g->arena, &g->params, err));
+    VS_TRY(gather_fields(schema, &g->arena, &g->params, err));
     VS_TRY(vs_gather_vectors(metadata, schema, &g->arena, &g->params, err));
     VS_TRY(check_queries(g, err));
     VS_TRY(

@@ -11,11 +11,6 @@
 #include "ingest/index_job.h"
 #include "vecstore/iceberg/scan.h"
 
-// Readable fields of the schema and the identifier among them.
-enum vs_status vs_gather_fields(const struct vs_schema *schema,
-                                struct vs_arena *arena,
-                                struct vs_index_build_params *params,
-                                struct vs_error *err);
 // Vector columns by the table's contracts; params->fields have been set. INVALID when there is
 // none.
 enum vs_status vs_gather_vectors(const struct vs_table_metadata *metadata,

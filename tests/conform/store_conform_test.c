@@ -8,6 +8,7 @@
 #include "tests/support/check.h"
 #include "tests/support/mock_s3.h"
 #include "tests/support/test_env.h"
+#include "vecstore/base/crc32c.h"
 #include "vecstore/base/uuid.h"
 #include "vecstore/object/store.h"
 
@@ -673,16 +674,21 @@ static void body_ranges(struct fixture *f)
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         CHECK_OK(vs_writer_write(writer, "between", 7, &err), err);
         CHECK_OK(vs_buf_append(&expected, "between", 7, &err), err);
-        CHECK_OK(vs_writer_copy(&f->test.env, writer, file, ranges[i].offset, ranges[i].len, &err),
+        struct vs_copied copied = {.all_read = true};
+        CHECK_OK(vs_writer_copy(&f->test.env, writer, file, ranges[i].offset, ranges[i].len,
+                                &copied, &err),
                  err);
+        CHECK(!copied.all_read ||
+              copied.crc == vs_crc32c(0, bytes + ranges[i].offset, ranges[i].len));
+        CHECK(copied.all_read || f->s3 || f->dir[0] != '\0');
         CHECK_OK(vs_buf_append(&expected, bytes + ranges[i].offset, ranges[i].len, &err), err);
     }
     if (f->s3 || f->dir[0] != '\0') {
         CHECK(vs_store_count(f->store).bytes_read - before < (size_t)18 << 20);
     }
     CHECK_INT(writer->written, expected.len);
-    CHECK_STATUS(vs_writer_copy(&f->test.env, writer, file, size - 5, 6, &err), VS_CORRUPT);
-    CHECK_STATUS(vs_writer_copy(&f->test.env, writer, file, UINT64_MAX, 2, &err), VS_CORRUPT);
+    CHECK_STATUS(vs_writer_copy(&f->test.env, writer, file, size - 5, 6, NULL, &err), VS_CORRUPT);
+    CHECK_STATUS(vs_writer_copy(&f->test.env, writer, file, UINT64_MAX, 2, NULL, &err), VS_CORRUPT);
     CHECK_OK(vs_writer_write(writer, "end", 3, &err), err);
     CHECK_OK(vs_buf_append(&expected, "end", 3, &err), err);
     CHECK_OK(vs_writer_finish(writer, VS_PUT_IF_ABSENT, &err), err);

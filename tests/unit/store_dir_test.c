@@ -280,7 +280,8 @@ static enum vs_status copy_with(struct fixture *f, int fail_at, int failure, str
     faults.copy_fail_at = fail_at;
     faults.copy_errno = failure;
     status = status == VS_OK ? vs_writer_write(writer, "<", 1, err) : status;
-    status = status == VS_OK ? vs_writer_copy(&f->test.env, writer, file, 1, 98, err) : status;
+    status =
+        status == VS_OK ? vs_writer_copy(&f->test.env, writer, file, 1, 98, NULL, err) : status;
     if (status == VS_OK) {
         CHECK_OK(vs_writer_write(writer, ">", 1, err), *err);
         status = vs_writer_finish(writer, VS_PUT_ANY, err);

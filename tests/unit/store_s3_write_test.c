@@ -3,6 +3,8 @@
  * Writing to the S3 store: multipart uploads, copies, lists of many pages, removal of many.
  */
 #include "tests/support/store_s3_fixture.h"
+#include "vecstore/base/crc32c.h"
+#include "vecstore/object/s3_internal.h"
 
 #include <stdlib.h>
 
@@ -225,7 +227,10 @@ static void case_copy(void)
     s3_end(&f);
 }
 
-static enum vs_status write_ranges(struct s3_fixture *f, const char *key, struct vs_error *err)
+static enum vs_status write_ranges(struct s3_fixture *f,
+                                   const char *key,
+                                   struct vs_copied *copied,
+                                   struct vs_error *err)
 {
     struct vs_writer *writer = NULL;
     struct vs_file *file = NULL;
@@ -235,7 +240,10 @@ static enum vs_status write_ranges(struct s3_fixture *f, const char *key, struct
         status = vs_writer_write(writer, big_bytes(), 10, err);
     }
     if (status == VS_OK) {
-        status = vs_writer_copy(&f->test.env, writer, file, 10, BIG - 10, err);
+        status = vs_writer_copy(&f->test.env, writer, file, 10, BIG - 10, copied, err);
+        if (status != VS_OK) {
+            CHECK_STATUS(vs_writer_finish(writer, VS_PUT_ANY, NULL), VS_INTERNAL);
+        }
     }
     if (status == VS_OK) {
         status = vs_writer_finish(writer, VS_PUT_ANY, err);
@@ -254,7 +262,7 @@ static void case_copied_ranges(void)
     s3_begin_with(&f, (struct mock_s3_options){0}, small_parts);
     CHECK_OK(write_big(&f, "big", BIG, VS_PUT_ANY, &err), err);
     uint64_t before = vs_store_count(f.store).bytes_read;
-    CHECK_OK(write_ranges(&f, "new", &err), err);
+    CHECK_OK(write_ranges(&f, "new", NULL, &err), err);
     CHECK(vs_store_count(f.store).bytes_read - before < (size_t)9 * MIB); // what fills a part up
     mock_s3_last_headers(f.mock, "PUT /bucket/w/new?partNumber=2", headers, sizeof headers);
     CHECK(strstr(headers, "x-amz-copy-source:/bucket/w/big\n") != NULL);
@@ -267,7 +275,7 @@ static void case_copied_ranges(void)
                                                   .status = 501,
                                                   .code = "NotImplemented",
                                                   .times = 1});
-        CHECK_OK(write_ranges(&f, "refused", &err), err);
+        CHECK_OK(write_ranges(&f, "refused", NULL, &err), err);
         mock_s3_last_headers(f.mock, "PUT /bucket/w/refused?partNumber=2", headers, sizeof headers);
         CHECK(strstr(headers, "x-amz-copy-source") == NULL);
         check_big(&f, "refused", BIG);
@@ -278,10 +286,83 @@ static void case_copied_ranges(void)
     CHECK_OK(vs_file_open(f.store, "big", &file, &err), err);
     CHECK_OK(vs_writer_open(f.store, "mixed", &writer, &err), err);
     CHECK_OK(write_big(&f, "big", BIG - 1, VS_PUT_ANY, &err), err);
-    CHECK(vs_writer_copy(&f.test.env, writer, file, 0, BIG, &err) != VS_OK);
+    CHECK(vs_writer_copy(&f.test.env, writer, file, 0, BIG, NULL, &err) != VS_OK);
     vs_writer_free(writer);
     vs_file_close(file);
     CHECK_INT(mock_s3_uploads(f.mock), 0);
+    s3_end(&f);
+}
+
+// Where all parts have to be of one size, ranges are read and written.
+static void case_ranges_are_not_copied(void)
+{
+    struct s3_fixture f;
+    struct vs_error err;
+    char headers[4000], needle[64];
+    struct vs_copied copied = {.all_read = true};
+    struct vs_store *store = NULL;
+    struct vs_pair more[] = {small_parts[0],
+                             small_parts[1],
+                             {VS_STR("s3.copy-ranges"), VS_STR("false")},
+                             {{NULL, 0}, {NULL, 0}}};
+    s3_begin_with(&f, (struct mock_s3_options){0}, more);
+    CHECK_OK(write_big(&f, "big", BIG, VS_PUT_ANY, &err), err);
+    CHECK_OK(write_ranges(&f, "new", &copied, &err), err);
+    CHECK_INT(mock_s3_count(f.mock, "PUT /bucket/w/new?partNumber="), 5);
+    for (int i = 1; i <= 5; i++) {
+        (void)snprintf(needle, sizeof needle, "PUT /bucket/w/new?partNumber=%d", i);
+        mock_s3_last_headers(f.mock, needle, headers, sizeof headers);
+        CHECK(strstr(headers, "x-amz-copy-source") == NULL);
+        CHECK(i == 5 || strstr(headers, "content-length:5242880\n") != NULL);
+    }
+    check_big(&f, "new", BIG);
+    CHECK(copied.all_read && copied.crc == vs_crc32c(0, big_bytes() + 10, BIG - 10));
+    CHECK(!vs_s3_of(f.store)->config.copy_ranges);
+
+    static const struct {
+        const char *endpoint;
+        bool copied;
+    } hosts[] = {
+        {"https://a.r2.cloudflarestorage.com", false},
+        {"https://a.eu.R2.cloudflarestorage.com:8443/x", false},
+        {"https://r2.cloudflarestorage.com.b:80", true},
+        {"http://b", true},
+    };
+
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        struct vs_pair endpoint[] = {{VS_STR("s3.endpoint"), vs_str_from_c(hosts[i].endpoint)},
+                                     {{NULL, 0}, {NULL, 0}}};
+        REQUIRE_OK(s3_open_with(&f, "s3://bucket/w", endpoint, &store, &err), err);
+        CHECK_INT(vs_s3_of(store)->config.copy_ranges, hosts[i].copied);
+        vs_store_free(store);
+    }
+    s3_end(&f);
+}
+
+// A copy that may still be under way keeps its number: nothing else is written under it.
+static void case_copy_in_doubt(void)
+{
+    static const struct mock_fault faults[] = {
+        {.kind = MOCK_DROP_BEFORE, .times = 99},
+        {.kind = MOCK_DROP_AFTER, .times = 99},
+        {.kind = MOCK_STATUS, .status = 503, .times = 99},
+    };
+    struct s3_fixture f;
+    struct vs_error err;
+    char headers[4000];
+    s3_begin_with(&f, (struct mock_s3_options){0}, small_parts);
+    CHECK_OK(write_big(&f, "big", BIG, VS_PUT_ANY, &err), err);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        struct mock_fault fault = faults[i];
+        fault.needle = "late?partNumber=2";
+        mock_s3_fault(f.mock, fault);
+        CHECK_STATUS(write_ranges(&f, "late", NULL, &err), VS_UNAVAILABLE);
+        CHECK(strstr(err.message, "cannot copy to s3://bucket/w/late") != NULL);
+        mock_s3_last_headers(f.mock, "PUT /bucket/w/late?partNumber=2", headers, sizeof headers);
+        CHECK(strstr(headers, "x-amz-copy-source:") != NULL);
+        CHECK_INT(mock_s3_uploads(f.mock), 0);
+        CHECK_INT(mock_s3_objects(f.mock), 1); // "big" alone
+    }
     s3_end(&f);
 }
 
@@ -429,7 +510,7 @@ static enum vs_status do_everything(struct vs_store *store, struct vs_error *err
         status = vs_writer_open(store, "ranges", &writer, err);
     }
     if (status == VS_OK) {
-        status = vs_writer_copy(store->env, writer, file, 0, 6 * MIB, err);
+        status = vs_writer_copy(store->env, writer, file, 0, 6 * MIB, NULL, err);
         status = status == VS_OK ? vs_writer_finish(writer, VS_PUT_ANY, err) : status;
         vs_writer_free(writer);
     }
@@ -477,6 +558,8 @@ TEST_MAIN(TEST(case_multipart),
           TEST(case_multipart_faults),
           TEST(case_copy),
           TEST(case_copied_ranges),
+          TEST(case_ranges_are_not_copied),
+          TEST(case_copy_in_doubt),
           TEST(case_copy_elsewhere),
           TEST(case_pages_and_batches),
           TEST(case_broken_lists),

@@ -137,6 +137,7 @@ static enum vs_status copy_chunks(const struct vs_env *env,
                                   struct vs_file *file,
                                   uint64_t offset,
                                   uint64_t len,
+                                  uint32_t *crc,
                                   struct vs_error *err)
 {
     enum vs_status status = VS_OK;
@@ -148,6 +149,7 @@ static enum vs_status copy_chunks(const struct vs_env *env,
         size_t n = len - at < COPY_BYTES ? (size_t)(len - at) : COPY_BYTES;
         status = vs_file_read(file, offset + at, n, chunk, err);
         if (status == VS_OK) {
+            *crc = vs_crc32c(*crc, chunk, n);
             status = vs_writer_write(writer, chunk, n, err);
         }
     }
@@ -160,9 +162,12 @@ enum vs_status vs_writer_copy(const struct vs_env *env,
                               struct vs_file *file,
                               uint64_t offset,
                               uint64_t len,
+                              struct vs_copied *copied,
                               struct vs_error *err)
 {
-    uint64_t copied = 0;
+    uint64_t moved = 0;
+    struct vs_copied ignored = {0};
+    copied = copied != NULL ? copied : &ignored;
     if (offset > file->size || len > file->size - offset) {
         return vs_fail(err, VS_CORRUPT,
                        "%s ends at byte %" PRIu64 ", but %" PRIu64 " bytes at byte %" PRIu64
@@ -170,11 +175,13 @@ enum vs_status vs_writer_copy(const struct vs_env *env,
                        file->name, file->size, len, offset);
     }
     if (len > 0 && writer->vtable->copy != NULL) {
-        VS_TRY(writer->vtable->copy(writer, file, offset, len, &copied, err));
-        writer->written += copied;
+        VS_TRY(writer->vtable->copy(writer, file, offset, len, &moved, err));
+        writer->written += moved;
+        copied->all_read = copied->all_read && moved == 0;
     }
-    return copied == len ? VS_OK
-                         : copy_chunks(env, writer, file, offset + copied, len - copied, err);
+    return moved == len
+               ? VS_OK
+               : copy_chunks(env, writer, file, offset + moved, len - moved, &copied->crc, err);
 }
 
 enum vs_status vs_writer_finish(struct vs_writer *writer,

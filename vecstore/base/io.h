@@ -99,13 +99,22 @@ enum vs_status vs_writer_write(struct vs_writer *writer,
                                const void *bytes,
                                size_t n,
                                struct vs_error *err);
+
+// What a copy saw of its bytes. Begin with {.all_read = true}; it goes on over several ranges.
+struct vs_copied {
+    bool all_read; // every byte came through here, none was moved by the storage itself
+    uint32_t crc;  // CRC-32C, where all were read
+};
+
 // Appends a range of a file: inside the storage where both lie in the same one, else by reading and
-// writing. Nothing is checked on the way: who copies has checksums that go along.
+// writing. Nothing is checked on the way: who copies has checksums that go along, and compares them
+// where all was read.
 enum vs_status vs_writer_copy(const struct vs_env *env,
                               struct vs_writer *writer,
                               struct vs_file *file,
                               uint64_t offset,
                               uint64_t len,
+                              struct vs_copied *copied, // may be NULL
                               struct vs_error *err);
 // Makes the object visible, at once or not at all. VS_EXISTS when the mode is IF_ABSENT and another
 // one is there.

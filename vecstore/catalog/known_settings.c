@@ -30,6 +30,7 @@ static const char *const known[] = {
     "s3.anonymous",
     "s3.checksum",
     "s3.copy-part-size-bytes",
+    "s3.copy-ranges",
     "s3.credential-process-timeout-ms",
     "s3.endpoint",
     "s3.hedge-ms",

@@ -70,6 +70,7 @@ enum vs_status vs_puffin_writer_copy(struct vs_puffin_writer *writer,
                                      struct vs_file *file,
                                      uint64_t offset,
                                      uint64_t length,
+                                     struct vs_copied *copied,
                                      struct vs_error *err);
 enum vs_status vs_puffin_writer_end(struct vs_puffin_writer *writer,
                                     uint64_t *offset_out,

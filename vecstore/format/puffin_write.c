@@ -139,12 +139,13 @@ enum vs_status vs_puffin_writer_copy(struct vs_puffin_writer *writer,
                                      struct vs_file *file,
                                      uint64_t offset,
                                      uint64_t length,
+                                     struct vs_copied *copied,
                                      struct vs_error *err)
 {
     if (!writer->in_blob) {
         return vs_fail(err, VS_INTERNAL, "%s: Puffin bytes outside a blob", writer->out->name);
     }
-    return vs_writer_copy(writer->env, writer->out, file, offset, length, err);
+    return vs_writer_copy(writer->env, writer->out, file, offset, length, copied, err);
 }
 
 enum vs_status vs_puffin_writer_end(struct vs_puffin_writer *writer,

@@ -89,10 +89,11 @@ static enum vs_status send_part_copy(struct vs_s3_store *store,
     if (status == VS_OK) {
         status = take_part(store, request->key, vs_buf_view(&answer.http.body), &part, err);
     }
+    part.settled = status != VS_UNAVAILABLE && status != VS_NO_MEMORY &&
+                   answer.http.outcome == VS_HTTP_ANSWERED && answer.attempts == 1;
     vs_s3_answer_clear(&answer);
-    VS_TRY(status);
     *part_out = part;
-    return VS_OK;
+    return status;
 }
 
 enum vs_status vs_s3_upload_part_copy(struct vs_s3_store *store,

@@ -28,7 +28,8 @@
 
 struct vs_s3_config {
     bool path_style;
-    bool checksum; // s3.checksum=crc32c
+    bool checksum;    // s3.checksum=crc32c
+    bool copy_ranges; // s3.copy-ranges
     size_t max_parallel;
     size_t part_size;
     size_t multipart_threshold;
@@ -195,6 +196,7 @@ enum vs_status vs_s3_put_match(struct vs_store *base,
 struct vs_s3_part {
     char etag[VS_ETAG_SIZE];
     char crc[VS_S3_CRC_TEXT_SIZE]; // with s3.checksum: the completion has to repeat it; "" none
+    bool settled; // of a copy: answered at the first attempt, so nothing can arrive later
 };
 
 struct vs_s3_part_list {

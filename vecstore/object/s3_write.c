@@ -38,7 +38,8 @@ struct s3_writer {
     struct part_job jobs[SLOTS];
     size_t next_job;
     bool finished, failed;
-    bool no_copy; // the store refused to
+    bool no_copy;  // the store refused to
+    bool in_doubt; // a part of the last copy may yet arrive (again) under its number
 };
 
 // ---- parts in flight ----
@@ -72,6 +73,7 @@ static enum vs_status join_part(struct s3_writer *writer,
     vs_free(writer->store->base.env, job->bytes);
     job->bytes = NULL;
     job->used = false;
+    writer->in_doubt = writer->in_doubt || !job->part.settled;
     if (job->status != VS_OK) {
         writer->failed = true;
         if (err != NULL) {
@@ -286,7 +288,8 @@ static enum vs_status copy_range(struct s3_writer *writer,
     return status;
 }
 
-// A store that refuses gets the bytes in the usual way.
+// A store that refuses gets the bytes in the usual way. Where it cannot be told what became of a
+// part its number must not be used again: it would be late, and be taken for the other.
 static enum vs_status s3_writer_copy(struct vs_writer *base,
                                      struct vs_file *file,
                                      uint64_t offset,
@@ -297,7 +300,8 @@ static enum vs_status s3_writer_copy(struct vs_writer *base,
     struct s3_writer *writer = (struct s3_writer *)base;
     const char *key = NULL, *etag = NULL;
     size_t have = writer->pending.len, fill = have > 0 && have < PART_MIN ? PART_MIN - have : 0;
-    if (writer->finished || writer->failed || writer->no_copy || len < fill + PART_MIN ||
+    if (writer->finished || writer->failed || writer->no_copy ||
+        !writer->store->config.copy_ranges || len < fill + PART_MIN ||
         !vs_s3_file_facts(file, writer->store, &key, &etag)) {
         *copied_out = 0;
         return VS_OK;
@@ -309,10 +313,11 @@ static enum vs_status s3_writer_copy(struct vs_writer *base,
     }
     struct vs_error reason = {0};
     size_t before = writer->parts.count;
+    writer->in_doubt = false;
     status = copy_range(
         writer, (struct vs_s3_source){.etag = etag, .first = offset + fill, .length = len - fill},
         key, &reason);
-    if (status == VS_NO_MEMORY) {
+    if (status != VS_OK && (writer->in_doubt || !writer->failed)) {
         writer->failed = true;
         return vs_fail(err, status, "%s", reason.message);
     }

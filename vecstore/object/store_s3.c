@@ -226,6 +226,17 @@ static enum vs_status take_endpoint(struct vs_s3_store *store,
     return clone_text(store, rest, &store->authority, err);
 }
 
+// R2 wants all parts but the last to be of one size, and says so at the completion only.
+static bool takes_uneven_parts(const struct vs_s3_store *store)
+{
+    static const struct vs_str r2 = {".r2.cloudflarestorage.com", 25};
+    struct vs_str host = vs_str_from_c(store->authority != NULL ? store->authority : "");
+    struct vs_str port;
+    (void)vs_str_split(host, ':', &host, &port);
+    return host.len < r2.len ||
+           !vs_str_equal_nocase((struct vs_str){host.ptr + host.len - r2.len, r2.len}, r2);
+}
+
 static enum vs_status read_endpoint(struct vs_s3_store *store,
                                     const struct vs_settings *settings,
                                     struct vs_error *err)
@@ -242,7 +253,8 @@ static enum vs_status read_endpoint(struct vs_s3_store *store,
                             &store->config.path_style, err));
     // A dot in the name would not match the certificate of *.s3.….
     store->config.path_style = store->config.path_style || dotted;
-    return VS_OK;
+    return vs_settings_bool(settings, "s3.copy-ranges", takes_uneven_parts(store),
+                            &store->config.copy_ranges, err);
 }
 
 static enum vs_status read_region(struct vs_s3_store *store, struct vs_error *err)
