@@ -43,12 +43,12 @@ static inline struct vs_mask_budget vs_mask_budget_plan(uint64_t target,
 // few times `rerank`, the number without masks, in any case.
 static inline uint32_t vs_mask_rerank_most(const struct vs_recall_shape *shape, uint32_t rerank)
 {
-    const struct vs_recall_rates *rates = &vs_recall_rates;
-    const double candidate = 0.04; // us: to keep one among many
-    double pass = (double)shape->entry_count * 0.5 * shape->m / (double)rates->code_bytes +
-                  (double)rates->list * shape->list_count,
-           row = candidate + (double)rates->row + (double)rates->row_byte * shape->dim,
-           most = 0.5 * pass / row, least = 8.0 * rerank;
+    // Microseconds: to keep one candidate among many, of a byte of codes, of a list, of a row.
+    const double candidate = 0.04, code_byte = 1.0 / 28000.0, list = 0.08, row = 0.015,
+                 row_byte = 0.0001;
+    double pass =
+               (double)shape->entry_count * 0.5 * shape->m * code_byte + list * shape->list_count,
+           most = 0.5 * pass / (candidate + row + row_byte * shape->dim), least = 8.0 * rerank;
     most = most > least ? most : least;
     return most < 1e9 ? (uint32_t)most : (uint32_t)1e9;
 }

@@ -458,14 +458,16 @@ static void add_tally(struct tally *sum, const struct tally *more)
 static float recall_of(const struct tally *tally, size_t kind, size_t k, size_t setting, size_t r)
 {
     float least = 1.0F;
+    bool any = false; // a k that nobody has so many rows for is not promised
     for (size_t g = 0; g < VS_TRUTH_GROUPS; g++) {
         const struct tally_group *group = &tally->groups[g];
-        float recall = group->wanted[k] > 0
-                           ? (float)group->hits[kind][k][setting][r] / (float)group->wanted[k]
-                           : 1.0F;
-        least = recall < least ? recall : least;
+        if (group->wanted[k] > 0) {
+            float hits = (float)group->hits[kind][k][setting][r];
+            least = fminf(least, hits / (float)group->wanted[k]);
+            any = true;
+        }
     }
-    return least;
+    return any ? least : 0.0F;
 }
 
 #define POINTS_MAX ((size_t)KINDS * SETTINGS_MAX * VS_CURVE_RERANK_MAX)
@@ -482,8 +484,8 @@ static void add_points(const struct curve *curve, size_t k, size_t kind, struct 
     const struct vs_curve_params *params = curve->params;
     const struct tally *tally = &curve->tallies[0];
     struct vs_recall_shape shape = {params->lists->entry_count, curve->codebook->list_count,
-                                    curve->codebook->m, curve->codebook->proj_dim,
-                                    curve->codebook->dim};
+                                    curve->codebook->m,         curve->codebook->proj_dim,
+                                    curve->codebook->dim,       curve->codebook->open_lists};
     float entries = (float)params->truth->query_count * (float)params->lists->entry_count;
     for (size_t s = 0; s < curve->setting_count; s++) {
         for (size_t r = 0; r < params->rerank_count; r++) {
@@ -498,7 +500,6 @@ static void add_points(const struct curve *curve, size_t k, size_t kind, struct 
                 continue;
             }
             sorting->order[sorting->count] = (uint32_t)sorting->count;
-            // The cheapest first.
             sorting->keys[sorting->count] = ~vs_topk_key(vs_recall_cost(&point, &shape));
             sorting->points[sorting->count++] = point;
         }
@@ -529,8 +530,7 @@ static size_t put_points(const struct curve *curve,
         if (params->keep_all || better) {
             points[kept++] = *point;
         }
-        best[point->rescore] =
-            point->recall > best[point->rescore] ? point->recall : best[point->rescore];
+        best[point->rescore] = fmaxf(best[point->rescore], point->recall);
     }
     return kept;
 }
@@ -565,17 +565,16 @@ enum vs_status vs_curve_measure(const struct vs_env *env,
                                 struct vs_error *err)
 {
     struct curve curve = {.env = env, .params = params, .codebook = params->lists->codebook};
-    size_t queries = params->truth->query_count,
-           tasks = (queries + TASK_QUERIES - 1) / TASK_QUERIES;
-    size_t room = POINTS_MAX * params->k_count, count = 0;
+    size_t queries = params->truth->query_count, count = 0,
+           tasks = (queries + TASK_QUERIES - 1) / TASK_QUERIES, room = POINTS_MAX * params->k_count;
     for (uint32_t l = 0; l < curve.codebook->list_count; l++) {
         size_t own = params->lists->records[l].entry_count;
         curve.largest = own > curve.largest ? own : curve.largest;
     }
     choose_steps(&curve);
     curve.gaps = vs_alloc(env, (queries * curve.step_count + 1) * sizeof *curve.gaps);
-    curve.slot_of_row =
-        vs_alloc_zeroed(env, (size_t)params->lists->row_count + 1, sizeof *curve.slot_of_row);
+    size_t slots = (size_t)params->lists->row_count + 1;
+    curve.slot_of_row = vs_alloc_zeroed(env, slots, sizeof *curve.slot_of_row);
     curve.tallies = vs_alloc_zeroed(env, tasks + 1, sizeof *curve.tallies);
     struct vs_recall_point *points = vs_alloc_zeroed(env, room, sizeof *points);
     struct sorting *sorting = vs_alloc(env, sizeof *sorting);
@@ -592,11 +591,11 @@ enum vs_status vs_curve_measure(const struct vs_env *env,
     vs_free(env, curve.slot_of_row);
     vs_free(env, curve.tallies);
     vs_free(env, sorting);
-    if (status != VS_OK) {
+    if (status == VS_OK) {
+        *points_out = points;
+        *point_count_out = count;
+    } else {
         vs_free(env, points);
-        return status;
     }
-    *points_out = points;
-    *point_count_out = count;
-    return VS_OK;
+    return status;
 }

@@ -33,7 +33,10 @@ static double share_kept(
 {
     size_t lists = r->codebook.list_count, kept = 0, all = 0;
     for (size_t q = 0; q < queries; q++) {
-        const float *query = truth->vectors + q * truth->query_count / queries * r->codebook.dim;
+        size_t at = q * truth->query_count / queries;
+        at = at / VS_TRUTH_GROUPS * VS_TRUTH_GROUPS + q % VS_TRUTH_GROUPS; // both kinds by turns
+        at = at < truth->query_count ? at : q;
+        const float *query = truth->vectors + at * r->codebook.dim;
         size_t count = rank_lists(r, query, 0, want);
         memset(r->wanted, 0, (lists + 63) / 64 * sizeof *r->wanted);
         for (size_t i = 0; i < count; i++) {
@@ -54,7 +57,9 @@ static void choose_open(struct vs_build_column *column, struct ranking *r)
     uint32_t lists = r->codebook.list_count;
     size_t queries = truth->query_count < QUERIES_MAX ? truth->query_count : QUERIES_MAX;
     size_t want = lists / 8 < USUAL_LISTS ? lists / 8 + 1 : USUAL_LISTS;
-    for (uint32_t open = OPEN_MIN; open <= lists / 2; open *= 2) {
+    for (uint32_t open = OPEN_MIN, more = OPEN_MIN / 2; open <= lists / 2; open += more) {
+        // Steps of a half and a third by turns: 512, 768, 1024, 1536, 2048, …
+        more = open >= 4 * more ? 2 * more : more;
         if (share_kept(r, truth, queries, open, want) >= KEPT) {
             column->measure.open_lists = open;
             return;

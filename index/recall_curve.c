@@ -6,17 +6,23 @@
 
 #include <math.h>
 
-// What coarse.c does: all centroids by their codes, a quarter more than wanted and some by int8.
+// What coarse.c does: lists by their centroids' codes, a quarter more than wanted and some by int8.
 #define SHORTLIST_FACTOR 1.25
 #define SHORTLIST_MORE 48.0
+#define FLAT_LISTS 512   // so few are all scored by int8
+#define OPEN_LISTS 32768 // looked at where nothing else was measured, and ...
+#define OPEN_TIMES 4     // of the shortlist are looked at in any case
 
-const struct vs_recall_rates vs_recall_rates = {.code_bytes = 28000.0F,
-                                                .list = 0.08F,
-                                                .centroid_code_bytes = 36000.0F,
-                                                .centroid = 0.004F,
-                                                .centroid_byte = 0.00002F,
-                                                .row = 0.015F,
-                                                .row_byte = 0.0001F,
+const struct vs_recall_rates vs_recall_rates = {.cache_bytes = 16777216.0F,
+                                                .code_byte = {0.000016F, 0.00007F},
+                                                .list = 0.12F,
+                                                .padding = 7.5F,
+                                                .project = 0.000015F,
+                                                .centroid_code_byte = 0.000031F,
+                                                .centroid = 0.014F,
+                                                .centroid_byte = 0.000029F,
+                                                .row = {0.015F, 0.038F},
+                                                .row_byte = {0.00004F, 0.00006F},
                                                 .stored = 1.1F,
                                                 .stored_value = 0.0012F};
 
@@ -24,29 +30,67 @@ const struct vs_recall_rates vs_recall_rates = {.code_bytes = 28000.0F,
 // Measured at 384 dimensions: 1.1, 10.8 and 107.5 for k = 1, 10 and 100.
 #define STORED_PER_K 1.08
 
+// A rate for `bytes` of which the cache has room for `room`.
+static double mixed(const float rate[2], double bytes, double room)
+{
+    double cached = room >= bytes ? 1.0 : (room > 0.0 ? room / bytes : 0.0);
+    return (double)rate[0] * cached + (double)rate[1] * (1.0 - cached);
+}
+
+static double code_bytes(const struct vs_recall_shape *shape)
+{
+    return 0.5 * shape->m * (double)shape->entry_count;
+}
+
+static double code_us(const struct vs_recall_shape *shape)
+{
+    const struct vs_recall_rates *rates = &vs_recall_rates;
+    return 0.5 * shape->m * mixed(rates->code_byte, code_bytes(shape), (double)rates->cache_bytes);
+}
+
+static double row_us(const struct vs_recall_shape *shape)
+{
+    const struct vs_recall_rates *rates = &vs_recall_rates;
+    double bytes = (double)shape->dim * (double)shape->entry_count,
+           room = (double)rates->cache_bytes - code_bytes(shape);
+    return mixed(rates->row, bytes, room) + mixed(rates->row_byte, bytes, room) * shape->dim;
+}
+
+// Choosing the lists: the projection, super-clusters where only some lists are looked at, codes of
+// centroids, int8 centroids.
+static double ranking_us(const struct vs_recall_point *point, const struct vs_recall_shape *shape)
+{
+    const struct vs_recall_rates *rates = &vs_recall_rates;
+    double lists = shape->list_count, centroid = (double)rates->centroid_byte * shape->proj_dim,
+           us = (double)rates->project * shape->dim * shape->proj_dim;
+    double keep =
+        (double)vs_recall_reach(point->nprobe, point->gap) * SHORTLIST_FACTOR + SHORTLIST_MORE;
+    if (shape->list_count <= FLAT_LISTS || keep >= lists / 2) {
+        return us + lists * centroid;
+    }
+    double open = shape->open_lists > 0 ? shape->open_lists : OPEN_LISTS;
+    open = open > keep * OPEN_TIMES ? open : keep * OPEN_TIMES;
+    if (open < lists) {
+        us += sqrt(2.0 * lists) * centroid;
+    } else {
+        open = lists;
+    }
+    return us + open * 0.5 * shape->m * (double)rates->centroid_code_byte +
+           keep * ((double)rates->centroid + centroid);
+}
+
 float vs_recall_cost(const struct vs_recall_point *point, const struct vs_recall_shape *shape)
 {
     const struct vs_recall_rates *rates = &vs_recall_rates;
-    double lists = shape->list_count, bytes = 0.5 * shape->m;
-    double shortlist =
-        (double)vs_recall_reach(point->nprobe, point->gap) * SHORTLIST_FACTOR + SHORTLIST_MORE;
-    double coarse = lists * bytes / (double)rates->centroid_code_bytes;
-    if (shortlist >= lists / 2) {
-        shortlist = lists;
-        coarse = 0.0;
-    }
-    coarse += shortlist *
-              ((double)rates->centroid + (double)rates->centroid_byte * (double)shape->proj_dim);
-    double scanned = (double)point->scanned_fraction * (double)shape->entry_count * bytes;
-    double rows =
-        point->rerank * ((double)rates->row + (double)rates->row_byte * (double)shape->dim);
+    double scanned = (double)point->scanned_fraction * (double)shape->entry_count +
+                     point->nprobe * (double)rates->padding;
     double stored =
         !point->rescore
             ? 0.0
             : STORED_PER_K * point->k *
                   ((double)rates->stored + (double)rates->stored_value * (double)shape->dim);
-    return (float)(coarse + scanned / (double)rates->code_bytes +
-                   point->nprobe * (double)rates->list + rows + stored);
+    return (float)(ranking_us(point, shape) + scanned * code_us(shape) +
+                   point->nprobe * (double)rates->list + point->rerank * row_us(shape) + stored);
 }
 
 static float mix(float low, float high, double weight)
@@ -153,8 +197,8 @@ struct vs_recall_point vs_recall_choose(const struct vs_index_column *column,
                                         float target)
 {
     uint32_t wanted = k < 2147483647u ? (uint32_t)k : 2147483647u;
-    struct vs_recall_shape shape = {entry_count, column->list_count, column->m, column->proj_dim,
-                                    column->dim};
+    struct vs_recall_shape shape = {entry_count,      column->list_count, column->m,
+                                    column->proj_dim, column->dim,        column->open_lists};
     struct vs_recall_point low = {0}, high = {0}; // of the measured k around the wanted one
     for (size_t first = 0; first < column->recall_count && high.k == 0;) {
         size_t end = first;

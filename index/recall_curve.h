@@ -10,15 +10,19 @@
 
 #define VS_RECALL_TARGET 0.95F
 
-// What a search costs, in microseconds of one core; the only place where these numbers stand.
-// Measured by bench/bench_search.c.
+// What a search costs, in microseconds of one core; the only place where these numbers stand (for
+// masks: mask_budget.h). Measured by bench/bench_query.c on Zen 4: docs/internals/index-build.md
+// has the figures. Of pairs, [0] is what lies in the last-level cache, [1] what lies in memory.
 struct vs_recall_rates {
-    float code_bytes;           // scanned a microsecond
+    float cache_bytes;          // of the last-level cache: codes are taken to come first, then rows
+    float code_byte[2];         // each byte of codes scanned, padding included
     float list;                 // each probed list: choosing it, its first lines, its last block
-    float centroid_code_bytes;  // a microsecond, of the centroids' codes, which are all looked at
+    float padding;              // entries a list is padded with, on the mean
+    float project;              // each product of the projection
+    float centroid_code_byte;   // of the centroids' codes that are looked at
     float centroid;             // each that goes on to its int8 form, and ...
-    float centroid_byte;        // ... each byte of that
-    float row, row_byte;        // each re-ranked row, and each byte of it
+    float centroid_byte;        // ... each byte of that, or of super-clusters, or of all
+    float row[2], row_byte[2];  // each re-ranked row, and each byte of it
     float stored, stored_value; // each stored vector read to re-score, and each value of it
 };
 extern const struct vs_recall_rates vs_recall_rates;
@@ -27,6 +31,7 @@ extern const struct vs_recall_rates vs_recall_rates;
 struct vs_recall_shape {
     uint64_t entry_count;
     uint32_t list_count, m, proj_dim, dim;
+    uint32_t open_lists; // looked at when lists are ranked; 0: as coarse.c has it
 };
 
 // Candidates that the re-ranking of int8 rows leaves for k answers: some more, so that ties at the

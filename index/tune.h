@@ -29,6 +29,7 @@ struct vs_tune_params {
     // Fixed by the user; 0: to be chosen.
     uint32_t list_count, m, proj_dim;
     enum vs_tune_second second;
+    bool stored; // float vectors are stored: searches may re-score from them
     uint64_t seed;
     size_t thread_count;
     const struct vs_op *op; // may be NULL

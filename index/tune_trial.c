@@ -11,9 +11,12 @@
 #define QUERIES 320
 #define EXCLUDED_ROWS 100
 #define TASK_ROWS 1024
-#define PROBE_GROWTH (1.0 / 3.0)
-#define K_LEAST 2        // one neighbour a query says too little
-#define SECOND_TAX 1.05  // what a second assignment must save: it doubles the codes in memory
+#define PROBE_GROWTH 0.5
+#define PROBE_BY_K 0.25
+#define K_LEAST 4        // fewer neighbours a query say too little
+#define SECOND_TAX 0.4   // of the share of memory that it adds a second assignment must save
+#define OPEN_LISTS 4096  // that the whole index looks at when it ranks lists, or ...
+#define OPEN_SHARE 8     // ... one in so many, whichever is more: see measure_open.c
 #define SHORTFALL_TAX 20 // for each 0.05 of recall that is missing even with all lists
 
 static const float goals[VS_TUNE_GOALS] = {0.95F, 0.99F, 0.95F};
@@ -269,15 +272,21 @@ static double whole_cost(const struct vs_tune_sample *sample,
                          struct vs_recall_point *whole_out)
 {
     uint64_t rows = sample->params->row_count, entries = trial->second ? 2 * rows : rows;
-    struct vs_recall_shape shape = {entries, trial->list_count, codebook->m, codebook->proj_dim,
-                                    codebook->dim};
+    uint32_t open = trial->list_count / OPEN_SHARE;
+    struct vs_recall_shape shape = {.entry_count = entries,
+                                    .list_count = trial->list_count,
+                                    .m = codebook->m,
+                                    .proj_dim = codebook->proj_dim,
+                                    .dim = codebook->dim,
+                                    .open_lists = open > OPEN_LISTS ? open : OPEN_LISTS};
     double small_lists = codebook->list_count, lists = trial->list_count,
            more = pow(lists / small_lists, PROBE_GROWTH);
     // k here may stand for more neighbours than are wanted: depth grows with them, lists less.
     double part = wanted_k * sample->share / point->k;
     part = part < 1.0 ? part : 1.0;
-    more *= sqrt(part);
+    more *= pow(part, PROBE_BY_K);
     struct vs_recall_point whole = *point;
+    whole.k = (uint32_t)wanted_k;
     double nprobe = (double)point->nprobe * more;
     whole.nprobe = nprobe < lists ? (uint32_t)ceil(nprobe) : trial->list_count;
     whole.rerank = (uint32_t)ceil((double)point->rerank * part / sample->share);
@@ -356,6 +365,7 @@ static enum vs_status measure_small(struct small_index *x,
                                     .k_count = sample->k[0] < sample->k[1] ? 2 : 1,
                                     .rerank = rerank_steps,
                                     .rerank_count = sizeof rerank_steps / sizeof rerank_steps[0],
+                                    .rescore = sample->params->stored,
                                     .keep_all = true,
                                     .thread_count = sample->params->thread_count,
                                     .op = sample->params->op};
@@ -367,7 +377,11 @@ static enum vs_status measure_small(struct small_index *x,
     trial->score = 0.0;
     for (size_t goal = 0; goal < VS_TUNE_GOALS; goal++) {
         reach_goal(sample, x->codebook, points, count, goal, trial);
-        trial->score += weights[goal] * log(trial->us[goal] * (trial->second ? SECOND_TAX : 1.0));
+        trial->score += weights[goal] * log(trial->us[goal]);
+    }
+    if (trial->second) {
+        double entry = 0.5 * trial->m + sizeof(uint32_t);
+        trial->score += log1p(SECOND_TAX * entry / (entry + x->codebook->dim));
     }
     vs_free(sample->env, points);
     return VS_OK;

@@ -6,7 +6,7 @@
  * The rows of the sample are a share s of all. The k nearest of all rows have about k s among them,
  * and what stands at rank R of all by its code stands at R s here: so small ranks of a small index
  * tell of large ones of the whole. Lists of as many rows are probed in greater numbers there:
- * s^(-1/3) times as many (docs/internals/index-build.md). Ownership: the sample owns everything in
+ * s^(-1/2) times as many (docs/internals/index-build.md). Ownership: the sample owns everything in
  * it. Threads: one owner; pools inside.
  */
 #ifndef VS_INDEX_TUNE_TRIAL_H
