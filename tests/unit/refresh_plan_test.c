@@ -62,7 +62,7 @@ static void a_long_life_is_cheap(void)
     uint64_t written = 0, total = 1000000;
     items[0] = (struct vs_refresh_item)ITEM(1000000, 1);
     for (size_t refresh = 0; refresh < 400; refresh++) {
-        struct vs_refresh_item next[64];
+        struct vs_refresh_item next[64] = {0};
         size_t kept = 0;
         items[count++] = (struct vs_refresh_item)ITEM(10000, 1);
         total += 10000;
