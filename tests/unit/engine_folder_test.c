@@ -100,12 +100,12 @@ static void changes_are_seen_at_once(void)
         now_ns += SECOND;
         CHECK(look(&f, reader) > 0);
         CHECK(look(&f, reader) > 0);
-        for (int round = 1; round < 4; round++) {
+        for (int64_t round = 1; round < 4; round++) {
             settle(&f, reader);
             ask_all(&f, 0, false, 0);
             REQUIRE_OK(table_maker_append(&f.maker, 100 * round, 100, 0, &err), err);
             ask_all(&f, 0, false, 0);
-            REQUIRE_OK(table_maker_delete(&f.maker, 0, 100 * round, 9, &err), err);
+            REQUIRE_OK(table_maker_delete(&f.maker, 0, (size_t)(100 * round), 9, &err), err);
             ask_all(&f, 0, false, 0);
         }
         settle(&f, reader);

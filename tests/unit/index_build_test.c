@@ -518,7 +518,7 @@ static void no_memory_for_queries_is_said(void)
     fixture_make(&f, 11);
     const struct fixture_build build = {.small_rows = 300, .list_count = 16, .query_count = 11};
     env.resize = refuse_one_size;
-    refused_size = 11 * 17 * sizeof(float);
+    refused_size = sizeof(float[11][17]);
     CHECK_STATUS(fixture_build_index(&env, &f, &build, &bytes, &result, &err), VS_NO_MEMORY);
     vs_buf_clear(&bytes);
     refused_size = 0;

@@ -179,7 +179,7 @@ static void batches_agree_with_single_queries(void)
             check_batch(&o, settings[s], 20);
         }
         if (metric != VS_METRIC_COSINE) { // says nothing: all sums are 0, as those of padding
-            memset(o.fixture.queries + 3 * DIM, 0, DIM * sizeof(float));
+            memset(o.fixture.queries + (size_t)3 * DIM, 0, DIM * sizeof(float));
             for (size_t s = 0; s < sizeof settings / sizeof settings[0]; s++) {
                 check_batch(&o, settings[s], 20);
             }

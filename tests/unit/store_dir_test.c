@@ -310,7 +310,7 @@ static void case_copies_that_stop(void)
     expected[0] = '<';
     expected[99] = '>';
     CHECK_OK(vs_store_put(f.store, "from", (struct vs_str){text, 100}, VS_PUT_ANY, &err), err);
-    for (size_t i = 0; i < 5 * 3; i++) {
+    for (size_t i = 0; i < 15; i++) { // five refusals, three ways
         struct vs_buf buf;
         vs_buf_init(&buf, &f.test.env, 1000);
         CHECK_OK(copy_with(&f, (int)(i % 3), refusals[i / 3], &err), err);
@@ -319,7 +319,7 @@ static void case_copies_that_stop(void)
         vs_buf_clear(&buf);
     }
     CHECK_OK(vs_store_remove(f.store, "a/to", &err), err);
-    for (size_t i = 0; i < 3 * 2; i++) {
+    for (size_t i = 0; i < 6; i++) { // three failures, two ways
         bool exists = true;
         enum vs_status status = copy_with(&f, (int)(i % 2), failures[i / 2], &err);
         CHECK(status == VS_LIMIT || status == VS_UNAVAILABLE);
